@@ -1,0 +1,191 @@
+"""Indexing and its adjoints: reading at an index, and adding into zeros at that index.
+
+``getitem`` and ``scatter_add`` are each other's rule, as are ``take_along_axis`` and
+``add_along_axis``: that is what closes them under differentiation of any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.primitive import Array, case, defvjp, primitive
+
+__all__ = [
+    "add_at",
+    "getitem",
+    "one_hot",
+    "scatter_add",
+    "set_at",
+    "take_along_axis",
+]
+
+INDICES = [
+    1,
+    (slice(None), 1),
+    (Ellipsis, None, slice(None, None, -2)),
+    np.array([0, 2, 0]),
+    (np.array([[0, 1], [1, 0]]), slice(1, None)),
+    np.array([True, False, True]),
+    (slice(0, 0),),
+]
+
+
+def writes_once(index: Any) -> bool:
+    """Whether an index names no element twice: anything but arrays or lists of integers."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, slice | int | np.integer)
+        or getattr(part, "dtype", None) == bool
+        for part in parts
+    )
+
+
+@primitive(
+    lambda x, index: x[index],
+    numpy=[],
+    cases=[case(3, 4, index=index) for index in INDICES],
+)
+@defvjp(x=lambda g, x_shape, index: scatter_add(g, x_shape, index))
+def getitem(x: Array, /, index: Any) -> Array:
+    """``x[index]`` with all of NumPy's indexing: integers, slices, arrays, masks, mixed.
+
+    >>> getitem(np.array([1.0, 2.0, 3.0]), np.array([2, 0, 2]))
+    array([3., 1., 3.])
+    """
+
+
+@primitive(cases=[case(3, shape=(4,), index=np.array([0, 2, 0])), case(2, shape=(4,), index=slice(1, 3))])
+@defvjp(g=lambda g, index: g[index])
+def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
+    """Zeros of ``shape`` with ``g`` added at ``index``; repeated indices add up.
+
+    >>> scatter_add(np.array([1.0, 2.0, 3.0]), (3,), np.array([2, 0, 2]))
+    array([2., 0., 4.])
+    """
+    out = np.zeros(shape, g.dtype)
+    if writes_once(index):
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+def add_at(x: Array, index: Any, value: Array) -> Array:
+    """``x`` with ``value`` added at ``index``, as a new array; repeated indices add up.
+
+    >>> add_at(np.zeros(3), np.array([0, 0]), 1.0)
+    array([2., 0., 0.])
+    """
+    return _add_at(x, value, index)
+
+
+@primitive(name="add_at", cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)])
+@defvjp(x=lambda g: g, value=lambda g, value_shape, index: _fold_to(g[index], value_shape))
+def _add_at(x: Array, value: Array, /, index: Any) -> Array:
+    out = np.array(x)
+    np.add.at(out, index, value)
+    return out
+
+
+def _fold_to(g: Array, shape: tuple[int, ...]) -> Array:
+    from minigrad.ops.shape import fold
+
+    return g if g.shape == shape else fold(g, shape)
+
+
+def set_at(x: Array, index: Any, value: Array) -> Array:
+    """``x`` with ``x[index] = value`` done, as a new array: assignment that has a gradient.
+
+    Where an index is repeated, the value that NumPy writes last stays and gets the cotangent.
+
+    >>> set_at(np.zeros(3), slice(1, None), np.array([5.0, 6.0]))
+    array([0., 5., 6.])
+    """
+    return _set_at(x, value, index)
+
+
+def pull_value(
+    g: Array, x_shape: tuple[int, ...], value_shape: tuple[int, ...], index: Any
+) -> Array:
+    """``g[index]`` for the values that stayed."""
+    taken = g[index]
+    if not writes_once(index):
+        order = np.arange(np.prod(taken.shape, dtype=int)).reshape(taken.shape)
+        last = np.empty(x_shape, dtype=int)
+        last[index] = order
+        taken = np.where(np.equal(last[index], order), taken, 0.0)
+    return _fold_to(taken, value_shape)
+
+
+@primitive(
+    name="set_at",
+    cases=[
+        case((3,), (2,), index=slice(1, None)),
+        case((3,), (2,), index=np.array([0, 0])),
+        case((3, 2), (), index=1),
+    ],
+)
+@defvjp(x=lambda g, index: _set_at(g, 0.0, index), value=pull_value)
+def _set_at(x: Array, value: Array, /, index: Any) -> Array:
+    out = np.array(x)
+    out[index] = value
+    return out
+
+
+@primitive(
+    lambda x, indices, axis: np.take_along_axis(x, indices, axis),
+    numpy=[np.take_along_axis],
+    cases=[
+        case(3, 4, indices=np.array([[0, 0, 2, 1]]), axis=0),
+        case(3, 2, indices=np.array([[1, 1], [0, 1], [1, 0]]), axis=-1),
+    ],
+)
+@defvjp(x=lambda g, x_shape, indices, axis: add_along_axis(g, x_shape, indices, axis))
+def take_along_axis(x: Array, /, indices: Array, axis: int = -1) -> Array:
+    """Elements that ``indices`` names along ``axis``, as ``argsort`` and ``argmax`` give them.
+
+    >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1], [0]]), axis=1)
+    array([[2.],
+           [3.]])
+    """
+
+
+@primitive(cases=[case(1, 4, shape=(3, 4), indices=np.array([[0, 0, 2, 1]]), axis=0)])
+@defvjp(g=lambda g, indices, axis: np.take_along_axis(g, indices, axis))
+def add_along_axis(
+    g: Array, /, shape: tuple[int, ...], indices: Array, axis: int = -1
+) -> Array:
+    """Zeros of ``shape`` with ``g`` added where ``indices`` points along ``axis``.
+
+    >>> add_along_axis(np.array([[1.0, 2.0]]), (2, 2), np.array([[1, 0]]), axis=0)
+    array([[0., 2.],
+           [1., 0.]])
+    """
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    grid[axis] = indices
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, tuple(grid), g)
+    return out
+
+
+@primitive(cases=[case(3, num_classes=4)])
+def one_hot(labels: Array, /, num_classes: int, dtype: Any = np.float64) -> Array:
+    """Rows of zeros with a one at each label; a label outside ``0 .. num_classes - 1`` raises.
+
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: labels must be integers, not {labels.dtype}")
+    if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
+        raise IndexError(
+            f"one_hot: labels span {labels.min()}..{labels.max()}, "
+            f"but {num_classes} classes are 0..{num_classes - 1}"
+        )
+    return (labels[..., None] == np.arange(num_classes)).astype(dtype)

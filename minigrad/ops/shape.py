@@ -1,0 +1,258 @@
+"""Ops that rearrange elements: the rule of each is the arrangement back."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.primitive import Array, Axis, case, composition, defvjp, primitive
+
+__all__ = [
+    "broadcast_to",
+    "concatenate",
+    "expand_dims",
+    "flip",
+    "moveaxis",
+    "pad",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "transpose",
+]
+
+
+def expand_reduced(g: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
+    """Give a reduced array its lost axes back with length 1, so that it broadcasts."""
+    if keepdims or axis is None:
+        return g
+    axes = {i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))}
+    return g[tuple(None if i in axes else slice(None) for i in range(ndim))]
+
+
+def fold(g: Array, shape: tuple[int, ...]) -> Array:
+    """Sum ``g`` over the axes along which ``shape`` was broadcast: broadcasting, undone.
+
+    >>> fold(np.ones((2, 3)), (3,)), fold(np.ones((2, 3)), (2, 1))
+    (array([2., 2., 2.]), array([[3.],
+           [3.]]))
+    """
+    lead = len(g.shape) - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1
+    )
+    summed = np.add.reduce(g, axis=axes[0] if len(axes) == 1 else axes)
+    return summed if summed.shape == shape else np.reshape(summed, shape)
+
+
+@primitive(np.reshape, cases=[case(2, 6, shape=(3, 4)), case(2, 3, shape=-1)], onnx="Reshape")
+@defvjp(x=lambda g, x_shape: np.reshape(g, x_shape))
+def reshape(x: Array, /, shape: int | tuple[int, ...]) -> Array:
+    """The same elements in another shape; one length may be -1 and is inferred.
+
+    >>> reshape(np.arange(4.0), (2, 2))
+    array([[0., 1.],
+           [2., 3.]])
+    """
+
+
+@composition(np.ravel)
+def ravel(x: Array) -> Array:
+    """The elements of ``x`` in one axis.
+
+    >>> ravel(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 2., 3., 4.])
+    """
+    return np.reshape(x, -1)
+
+
+def pull_transpose(g: Array, axes: Sequence[int] | None) -> Array:
+    """``g`` with its axes in the order before."""
+    return np.transpose(g, None if axes is None else [int(i) for i in np.argsort(axes)])
+
+
+def _transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
+    x = np.asarray(x)
+    if axes is not None:
+        axes = [operator.index(i) % x.ndim if -x.ndim <= i < x.ndim else i for i in axes]
+    return x.transpose(axes)
+
+
+@primitive(
+    np.transpose, cases=[case(2, 3), case(2, 3, 4, axes=(1, 2, 0)), case(2, 3, axes=(-1, 0))]
+)
+@defvjp(x=lambda g, x_shape, axes: pull_transpose(g, _positive(axes, len(x_shape))))
+def transpose(x: Array, /, axes: Sequence[int] | None = None) -> Array:
+    """Axes in the order ``axes``; reversed by default.
+
+    >>> transpose(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 3.],
+           [2., 4.]])
+    """
+
+
+def _positive(axes: Sequence[int] | None, ndim: int) -> Sequence[int] | None:
+    return None if axes is None else [i % ndim for i in axes]
+
+
+@primitive(np.swapaxes, cases=[case(2, 3, 4, axis1=0, axis2=-1)])
+@defvjp(x=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
+def swapaxes(x: Array, /, axis1: int, axis2: int) -> Array:
+    """Two axes interchanged.
+
+    >>> swapaxes(np.array([[1.0, 2.0]]), 0, 1)
+    array([[1.],
+           [2.]])
+    """
+
+
+@primitive(np.moveaxis, cases=[case(2, 3, 4, source=0, destination=-1)])
+@defvjp(x=lambda g, source, destination: np.moveaxis(g, destination, source))
+def moveaxis(
+    x: Array, /, source: int | tuple[int, ...], destination: int | tuple[int, ...]
+) -> Array:
+    """Axes moved to other positions, the rest in order.
+
+    >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+
+
+@primitive(np.expand_dims, cases=[case(2, 3, axis=1), case(2, 3, axis=(0, -1))], onnx="Unsqueeze")
+@defvjp(x=lambda g, x_shape: np.reshape(g, x_shape))
+def expand_dims(x: Array, /, axis: int | tuple[int, ...]) -> Array:
+    """A new axis of length 1 at each of the positions ``axis`` of the result.
+
+    >>> expand_dims(np.array([1.0, 2.0]), 1)
+    array([[1.],
+           [2.]])
+    """
+
+
+@primitive(np.squeeze, cases=[case(2, 1, 3, 1), case(2, 1, 3, axis=1)], onnx="Squeeze")
+@defvjp(x=lambda g, x_shape: np.reshape(g, x_shape))
+def squeeze(x: Array, /, axis: Axis = None) -> Array:
+    """Axes of length 1 removed: those in ``axis``, or all.
+
+    >>> squeeze(np.array([[1.0], [2.0]]))
+    array([1., 2.])
+    """
+
+
+@primitive(
+    np.broadcast_to, cases=[case(3, shape=(2, 3)), case(2, 1, shape=(2, 3))], broadcasts=True
+)
+@defvjp(x=lambda g: g)
+def broadcast_to(x: Array, /, shape: tuple[int, ...]) -> Array:
+    """``x`` repeated to ``shape`` by broadcasting, without a copy.
+
+    >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+
+
+@primitive(np.flip, cases=[case(2, 3), case(2, 3, axis=1)])
+@defvjp(x=lambda g, axis: np.flip(g, axis))
+def flip(x: Array, /, axis: Axis = None) -> Array:
+    """Order reversed along ``axis``, or along all axes.
+
+    >>> flip(np.array([1.0, 2.0]))
+    array([2., 1.])
+    """
+
+
+def pull_concatenate(
+    g: Array, index: int, arrays_shape: tuple[tuple[int, ...], ...], axis: int | None
+) -> Array:
+    """The part of ``g`` that came from one of the arrays."""
+    shape = arrays_shape[index]
+    if axis is None:
+        start = sum(int(np.prod(s, dtype=int)) for s in arrays_shape[:index])
+        return np.reshape(g[start : start + int(np.prod(shape, dtype=int))], shape)
+    axis %= len(shape)
+    start = sum(s[axis] for s in arrays_shape[:index])
+    return g[(slice(None),) * axis + (slice(start, start + shape[axis]),)]
+
+
+@primitive(
+    lambda *arrays, axis=0: np.concatenate(arrays, axis=axis),
+    numpy=[],
+    name="concatenate",
+    cases=[case((2, 3), (1, 3)), case((2, 3), (2, 1), (2, 2), axis=-1), case((2,), (2, 2), axis=None)],
+    onnx="Concat",
+)
+@defvjp(arrays=pull_concatenate)
+def _concatenate(*arrays: Array, axis: int | None = 0) -> Array:
+    """Arrays joined along an axis that they have."""
+
+
+@composition(np.concatenate)
+def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
+    """Arrays joined along an axis that they have; None joins them flattened.
+
+    >>> concatenate([np.array([1.0]), np.array([2.0, 3.0])])
+    array([1., 2., 3.])
+    """
+    return _concatenate(*arrays, axis=axis)
+
+
+@composition(np.stack)
+def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
+    """Arrays of one shape joined along a new axis.
+
+    >>> stack([np.array([1.0, 2.0]), np.array([3.0, 4.0])], axis=1)
+    array([[1., 3.],
+           [2., 4.]])
+    """
+    return concatenate([np.expand_dims(array, axis) for array in arrays], axis=axis)
+
+
+Widths = int | tuple[int, int] | Sequence[tuple[int, int]]
+
+
+def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """Every form that NumPy takes for a padding, as one pair for each axis."""
+    return [(int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (ndim, 2))]
+
+
+def pull_pad(g: Array, x_shape: tuple[int, ...], pad_width: Widths) -> Array:
+    """The inner part of ``g``."""
+    widths = _widths(pad_width, len(x_shape))
+    return g[tuple(slice(a, a + n) for (a, _), n in zip(widths, x_shape, strict=True))]
+
+
+@primitive(
+    lambda x, pad_width, constant_values: np.pad(x, pad_width, constant_values=constant_values),
+    numpy=[],
+    name="pad",
+    cases=[case(2, 3, pad_width=1), case(2, 3, pad_width=((0, 1), (2, 0)), constant_values=3.0)],
+    onnx="Pad",
+)
+@defvjp(x=pull_pad)
+def _pad(x: Array, /, pad_width: Widths, constant_values: Any = 0) -> Array:
+    """``x`` with constant borders."""
+
+
+@composition(np.pad)
+def pad(x: Array, pad_width: Widths, mode: str = "constant", constant_values: Any = 0) -> Array:
+    """``x`` with a border of ``pad_width`` elements before and after each axis.
+
+    ``mode`` is NumPy's ``"constant"``, ``"edge"``, ``"reflect"``, ``"symmetric"`` or ``"wrap"``; an
+    element that the border repeats collects the cotangent of every copy.
+
+    >>> pad(np.array([1.0, 2.0]), (1, 2)), pad(np.array([1.0, 2.0]), 1, mode="edge")
+    (array([0., 1., 2., 0., 0.]), array([1., 1., 2., 2.]))
+    """
+    if mode == "constant":
+        return _pad(x, pad_width, constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise ValueError(f"pad: mode {mode!r} has no gradient rule; 'constant' and 'edge' have")
+    for axis, widths in enumerate(_widths(pad_width, len(np.shape(x)))):
+        source = np.pad(np.arange(np.shape(x)[axis]), widths, mode=mode)  # type: ignore[call-overload]
+        x = x[(slice(None),) * axis + (source,)]
+    return x

@@ -1,0 +1,27 @@
+"""What every test stands on: repeatable draws, strict warnings, nothing left switched."""
+
+import os
+
+import hypothesis
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.tensor import RECORDING, SCOPE
+
+hypothesis.settings.register_profile("dev", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_switched():
+    """Fail a test that leaves recording off, a scope open, or NumPy's legacy stream moved."""
+    mg.seed(0)
+    legacy = np.random.get_state()[1].copy()  # noqa: NPY002
+    with np.errstate(all="warn"):
+        yield
+    assert RECORDING.get()
+    assert SCOPE.get() is None
+    assert (np.random.get_state()[1] == legacy).all()  # noqa: NPY002
