@@ -270,13 +270,22 @@ class _Walk:
         self.variables = [_map(_tensors, arguments[i]) for i in argnums]
         self.wanted = frozenset(t._node for v in self.variables for t in _leaves(v) if t._node)
 
-    def pull(self, outputs: Sequence[Any], cotangents: Sequence[Any], *, keep: bool) -> list[Any]:
-        """Return the cotangents of the variables, recorded if something outside depends on them."""
+    def pull(
+        self,
+        outputs: Sequence[Any],
+        cotangents: Sequence[Any],
+        *,
+        known: frozenset[Node] = frozenset(),
+    ) -> list[Any]:
+        """Return the cotangents of the variables, recorded if something outside depends on them.
+
+        Outside is every leaf that is neither a variable nor ``known``.
+        """
         roots: Cotangents = {}
         for output, g in zip(outputs, cotangents, strict=True):
             if isinstance(output, Tensor) and output._node is not None:
                 roots[output._node] = roots[output._node] + g if output._node in roots else g
-        useful, foreign = _reaching(roots, self.wanted)
+        useful, foreign = _reaching(roots, self.wanted, known)
         tracked = any(isinstance(g, Tensor) and g._node is not None for g in cotangents)
         differentiable = RECORDING.get() and (foreign or tracked)
         for node, g in roots.items():
@@ -286,7 +295,7 @@ class _Walk:
                 roots[node] = g if isinstance(g, Tensor) else wrap(g)
         if not differentiable:
             with no_grad():
-                found = backprop(roots, useful=useful, wanted=self.wanted, keep=keep)
+                found = backprop(roots, useful=useful, wanted=self.wanted, keep=True)
         else:
             found = backprop(
                 roots, useful=useful, wanted=self.wanted, keep=True, differentiable=True
@@ -301,7 +310,9 @@ def _cotangent_of(found: Cotangents, variable: Tensor) -> Tensor:
     return g if isinstance(g, Tensor) else wrap(np.asarray(g))
 
 
-def _reaching(roots: Iterable[Node], wanted: frozenset[Node]) -> tuple[set[Node], bool]:
+def _reaching(
+    roots: Iterable[Node], wanted: frozenset[Node], known: frozenset[Node]
+) -> tuple[set[Node], bool]:
     """Vertices on a way from ``roots`` to ``wanted``, and whether any way leads elsewhere."""
     seen, stack, foreign = set(roots), list(roots), False
     while stack:
@@ -309,7 +320,7 @@ def _reaching(roots: Iterable[Node], wanted: frozenset[Node]) -> tuple[set[Node]
         if node in wanted:
             foreign = foreign or node.primitive is not None
             continue
-        foreign = foreign or node.primitive is None
+        foreign = foreign or (node.primitive is None and node not in known)
         for parent in node.parents:
             if parent is not None and parent not in seen:
                 seen.add(parent)
@@ -362,7 +373,7 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
         out = walk.out[0] if has_aux else walk.out
-        grads = walk.pull([out], [_seed(out, "grad")], keep=True)
+        grads = walk.pull([out], [_seed(out, "grad")])
         return walk.out, grads[0] if isinstance(argnums, int) else tuple(grads)
 
     return wrapped
@@ -405,7 +416,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
                 raise ShapeError(f"a cotangent of shape {np.shape(g)} for {np.shape(output)}")
             if not isinstance(g, Tensor):
                 cotangents[i] = np.asarray(g, dtype=output.dtype)
-        return tuple(walk.pull(outputs, cotangents, keep=True))
+        return tuple(walk.pull(outputs, cotangents))
 
     return walk.out, pull
 
@@ -418,11 +429,15 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x: x * x, [np.array([3.0])], [np.array([1.0])])[1]
     Tensor([6.], dtype=float64)
     """
-    out, pull = vjp(f, *primals)
+    first = _Walk(f, primals, range(len(primals)))
+    out = first.out
     if not isinstance(out, Tensor):
         raise TypeError("jvp needs a function that returns one Tensor")
-    _, push = vjp(pull, np.zeros(out.shape, out.dtype))
-    return out, push(tuple(tangents))[0]
+    second = _Walk(
+        lambda g: _leaves(first.pull([out], [g])), [np.zeros(out.shape, out.dtype)], [0]
+    )
+    directions = [t if isinstance(t, Tensor) else np.asarray(t) for t in _leaves(list(tangents))]
+    return out, second.pull(second.out, directions, known=first.wanted)[0]
 
 
 def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
@@ -466,7 +481,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         for i in range(out.size):
             unit = np.zeros(out.shape, out.dtype)
             unit.flat[i] = 1.0
-            rows.append(_leaves(walk.pull([out], [unit], keep=True)[0]))
+            rows.append(_leaves(walk.pull([out], [unit])[0]))
         columns = iter(zip(*rows, strict=True))
 
         def assemble(variable: Tensor) -> Tensor:
