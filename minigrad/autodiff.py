@@ -61,13 +61,15 @@ def backprop(
             found[node] = g
             continue
         if node.owner is not None and not wanted:
-            _deposit(node, g.copy() if node in aliased and not differentiable else g)
+            _deposit(node, _owned(g) if node in aliased or node.plan is not None else g)
         plan = node.plan
         if plan is None:
             continue
         kept = node.kept
         if kept is None:
             raise BackwardError(_released(node))
+        if useful is not None:
+            _check_kept(node)
         if differentiable:
             kept = _as_tensors(node, kept)
         parents, params = node.parents, node.params
@@ -83,7 +85,7 @@ def backprop(
                 error.add_note(f"  in the gradient rule of {node} for input {i}")
                 raise
             if parent.plan is None:
-                if parent.mutated > node.serial and i in plan.sources:
+                if parent.mutated > node.serial and (i in plan.sources or _is_view(node, parent)):
                     raise MutationError(_mutated(node, parent))
                 if c is g or differentiable or c.base is not None:
                     aliased.add(parent)
@@ -104,15 +106,41 @@ def backprop(
 
 def _run_hooks(node: Node, g: Array, differentiable: bool) -> Array:
     for hook in node.hooks or ():
-        replaced = hook(g if differentiable else wrap(np.asarray(g)))
+        if not differentiable:  # others may hold this array: a hook that writes into it raises
+            shown = np.asarray(g).view()
+            shown.setflags(write=False)
+        replaced = hook(g if differentiable else wrap(shown))
         if replaced is not None:
-            if not differentiable:
-                replaced = replaced._data if isinstance(replaced, Tensor) else replaced
-                replaced = np.asarray(replaced, dtype=node.dtype)
-            g = replaced
+            if not isinstance(replaced, Tensor):
+                replaced = wrap(np.asarray(replaced))
+            replaced = replaced.astype(node.dtype)  # which copies
+            g = replaced if differentiable else replaced._data
             if g.shape != node.shape:
                 raise ShapeError(f"a hook of {node} returned shape {g.shape}")
     return g
+
+
+def _owned(g: Array) -> Array:
+    """Copy a cotangent that others hold too, unless it is recorded and so can't be written."""
+    if isinstance(g, Tensor):
+        return g if g._node is not None else wrap(g._data.copy())
+    return g.copy()
+
+
+def _is_view(node: Node, leaf: Node) -> bool:
+    """Whether what a node made of a leaf is the leaf's own memory; only asked when in doubt."""
+    if node.primitive is None or len(node.parents) != 1 or leaf.kept is None:
+        return False
+    array = leaf.kept[0]
+    return np.may_share_memory(array, node.primitive.kernel(array, **node.params))
+
+
+def _check_kept(node: Node) -> None:
+    """Raise if a leaf whose array a node kept was changed, also one that this walk won't visit."""
+    for source in node.plan.sources if node.plan is not None else ():
+        parent = node.parents[source] if source >= 0 else None
+        if parent is not None and parent.plan is None and parent.mutated > node.serial:
+            raise MutationError(_mutated(node, parent))
 
 
 def _deposit(node: Node, g: Array) -> None:
@@ -209,6 +237,7 @@ def backward(
         g = gradient if isinstance(gradient, Tensor) else np.array(gradient, dtype=node.dtype)
         if g.shape != node.shape:
             raise ShapeError(f"gradient of shape {g.shape} for a tensor of shape {node.shape}")
+        g = g.astype(node.dtype)
     if create_graph:
         with enable_grad():
             g = g if isinstance(g, Tensor) else wrap(g)
@@ -276,10 +305,12 @@ class _Walk:
         cotangents: Sequence[Any],
         *,
         known: frozenset[Node] = frozenset(),
+        again: bool = True,
     ) -> list[Any]:
         """Return the cotangents of the variables, recorded if something outside depends on them.
 
-        Outside is every leaf that is neither a variable nor ``known``.
+        Outside is every leaf that is neither a variable nor ``known``. Unless the graph will be
+        walked ``again``, its arrays are released, if only the variables can ask for them.
         """
         roots: Cotangents = {}
         for output, g in zip(outputs, cotangents, strict=True):
@@ -294,8 +325,13 @@ class _Walk:
             if differentiable:
                 roots[node] = g if isinstance(g, Tensor) else wrap(g)
         if not differentiable:
+            held = {id(g) for g in roots.values()}
+            keep = again or foreign
             with no_grad():
-                found = backprop(roots, useful=useful, wanted=self.wanted, keep=True)
+                found = backprop(roots, useful=useful, wanted=self.wanted, keep=keep)
+            for node, g in found.items():  # what is returned may be written to: nobody shares it
+                found[node] = g if id(g) not in held and getattr(g, "base", 0) is None else g.copy()
+                held.add(id(found[node]))
         else:
             found = backprop(
                 roots, useful=useful, wanted=self.wanted, keep=True, differentiable=True
@@ -373,7 +409,7 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
         out = walk.out[0] if has_aux else walk.out
-        grads = walk.pull([out], [_seed(out, "grad")])
+        grads = walk.pull([out], [_seed(out, "grad")], again=has_aux)
         return walk.out, grads[0] if isinstance(argnums, int) else tuple(grads)
 
     return wrapped

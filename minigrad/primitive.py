@@ -112,7 +112,7 @@ class Primitive(Generic[P]):
         """Run on arrays, or let the first argument that interprets primitives do it."""
         operands: tuple[Any, ...] = args
         statics: dict[str, Any] = params
-        if self.statics or len(operands) != self.arity:
+        if self.statics or params or len(operands) != self.arity:
             operands, statics = self.bind(operands, statics)
         for operand in operands:
             interpret = getattr(type(operand), "__primitive__", None)
@@ -142,9 +142,8 @@ class Primitive(Generic[P]):
         bound = {**self.statics, **params}
         if len(bound) != len(self.statics):
             unknown = next(name for name in params if name not in self.statics)
-            raise TypeError(
-                f"{self.name}() has no parameter {unknown!r}; it has {', '.join(self.statics)}"
-            )
+            known = ", ".join(self.statics) or "none"
+            raise TypeError(f"{self.name}() has no parameter {unknown!r}; it has {known}")
         for name, value in bound.items():
             if value is inspect.Parameter.empty:
                 raise TypeError(f"{self.name}() is missing {name}")

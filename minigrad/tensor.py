@@ -165,7 +165,10 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
             node.shape = out.shape
             node.dtype = out.dtype
             node.kept = plan.keep(values, out)
-    tensor._data = out if out.__class__ is np.ndarray else np.asarray(out)
+    if out.__class__ is not np.ndarray:
+        out = np.asarray(out)
+        out.setflags(write=tensor._node is None)
+    tensor._data = out
     return tensor
 
 
@@ -185,7 +188,7 @@ def explained(
         message = None
         if primitive is ops.matmul:
             message = matmul_message(*operands)
-        elif isinstance(primitive.kernel, np.ufunc) or primitive in (ops.where, ops.clip):
+        elif isinstance(primitive.kernel, np.ufunc) or primitive.name in ("where", "clip"):
             message = broadcast_message(primitive.name, operands)
         if message:
             shape_error = ShapeError(message + where)
@@ -211,6 +214,13 @@ def wrap(data: Array, node: Node | None = None) -> Tensor:
     tensor = _new(Tensor)
     tensor._data, tensor._node, tensor.grad, tensor._name = data, node, None, None
     return tensor
+
+
+def rebind(tensor: Tensor, array: Array) -> None:
+    """Give a leaf a new array of the same shape and dtype; graphs keep the one they used."""
+    tensor._data = array
+    if tensor._node is not None:
+        tensor._node.kept = (array,)
 
 
 class Tensor:
@@ -430,14 +440,16 @@ class Tensor:
     ) -> Any:
         """Interpret a NumPy ufunc, or its ``reduce``, as the primitive that differentiates it."""
         out = kwargs.pop("out", None)
+        function, name = ufunc, ufunc.__name__
+        if method != "__call__":
+            function, name = getattr(ufunc, method), f"{name}.{method}"
         if method == "reduce":
             kwargs.setdefault("axis", 0)
-        function = ufunc if method == "__call__" else getattr(ufunc, method)
-        result = _dispatch(function, f"np.{ufunc.__name__}", inputs, kwargs)
+        result = _dispatch(function, f"np.{name}", inputs, kwargs)
         if out is None or result is NotImplemented:
             return result
-        if result._node is not None:
-            raise NotDifferentiable("out= can't be recorded; use the returned tensor instead")
+        if result._node is not None or isinstance(out[0], Tensor):
+            raise NotDifferentiable(_OUT)
         np.copyto(out[0], result._data, casting="same_kind")
         return out[0]
 
@@ -446,10 +458,12 @@ class Tensor:
     ) -> Any:
         """Interpret a NumPy function as the primitive or composition that differentiates it."""
         if func in _ABOUT:
-            return func(*_arrays(args), **kwargs)
+            return func(*map(_plain_index, args), **{k: _plain_index(v) for k, v in kwargs.items()})
         for unused in ("out", "dtype"):
             if kwargs.get(unused, 0) is None:
                 kwargs = {k: v for k, v in kwargs.items() if k != unused}
+        if "out" in kwargs:
+            raise NotDifferentiable(_OUT)
         return _dispatch(func, f"{func.__module__}.{func.__name__}", args, kwargs)
 
     # Python's operators
@@ -651,10 +665,10 @@ def _plain_index(index: Any) -> Any:
 
 _ABOUT = frozenset({np.shape, np.ndim, np.size, np.result_type, np.array_equal, np.allclose})
 _ABOUT |= {np.isclose, np.zeros_like, np.ones_like, np.full_like, np.empty_like}
-
-
-def _arrays(args: Any) -> Any:
-    return tuple(arg._data if isinstance(arg, Tensor) else arg for arg in args)
+_OUT = (
+    "out= (and array += tensor) writes where nothing is recorded: use the result instead, "
+    "such as a = a + t"
+)
 
 
 def _dispatch(function: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
