@@ -3,31 +3,67 @@
 ``import minigrad as mg``. NumPy's words for arrays, PyTorch's for training, JAX's for calculus.
 """
 
-from minigrad import ops
+from minigrad import data, nn, ops, optim
 from minigrad.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
+from minigrad.functional import (
+    accuracy,
+    binary_cross_entropy_with_logits,
+    composite,
+    cross_entropy,
+    dropout,
+    linear,
+    log_softmax,
+    mse_loss,
+    softmax,
+)
+from minigrad.nn.init import set_default_dtype
 from minigrad.ops import *
 from minigrad.primitive import case, composition, defvjp, primitive
 from minigrad.random import seed
+from minigrad.serialize import load, save
 from minigrad.tensor import Tensor, enable_grad, no_grad, scope, tensor
+from minigrad.training import History, evaluate, fit
 
 __version__ = "0.1.0"
 __all__ = sorted(
     [
+        "History",
+        "MinigradError",
+        "NotDifferentiable",
+        "ShapeError",
         "Tensor",
+        "accuracy",
+        "binary_cross_entropy_with_logits",
         "case",
+        "composite",
         "composition",
+        "cross_entropy",
+        "data",
         "defvjp",
+        "dropout",
         "enable_grad",
+        "evaluate",
+        "fit",
         "grad",
         "hessian",
         "hvp",
         "jacobian",
         "jvp",
+        "linear",
+        "load",
+        "log_softmax",
+        "mse_loss",
+        "nn",
         "no_grad",
         "ops",
+        "optim",
         "primitive",
+        "save",
         "scope",
         "seed",
+        "set_default_dtype",
+        "softmax",
         "tensor",
         "value_and_grad",
         "vjp",

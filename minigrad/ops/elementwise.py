@@ -35,6 +35,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "softplus",
     "sqrt",
     "square",
     "stop_gradient",
@@ -248,6 +249,17 @@ def sigmoid(x: Array, /) -> Array:
     """
     decay = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1.0, decay) / (1.0 + decay)
+
+
+@primitive(onnx="Softplus")
+@defvjp(x=lambda g, x: g * sigmoid(x))
+def softplus(x: Array, /) -> Array:
+    """Smooth rectifier ``log(1 + exp(x))``, without overflow; its slope is the sigmoid.
+
+    >>> softplus(np.array([0.0, -1e4, 1e4]))
+    array([6.93147181e-01, 0.00000000e+00, 1.00000000e+04])
+    """
+    return np.logaddexp(x, 0)
 
 
 @primitive(domain=POSITIVE, onnx="Relu")

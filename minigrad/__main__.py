@@ -1,0 +1,5 @@
+"""``python -m minigrad``: the command ``minigrad``."""
+
+from minigrad.cli import main
+
+raise SystemExit(main())

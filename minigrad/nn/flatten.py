@@ -1,0 +1,28 @@
+"""Layers without parameters that rearrange axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from minigrad import ops
+from minigrad.nn.module import Module
+
+__all__ = ["Flatten"]
+
+
+class Flatten(Module):
+    """Joins all axes from ``start_axis`` on into one, keeping the batch.
+
+    >>> import numpy as np
+    >>> Flatten()(np.zeros((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __init__(self, start_axis: int = 1) -> None:
+        self.start_axis = start_axis
+
+    def forward(self, x: Any) -> Any:
+        """Return ``x`` of shape ``x.shape[:start_axis] + (-1,)``."""
+        lead = tuple(x.shape[: self.start_axis])
+        return ops.reshape(x, (*lead, math.prod(x.shape[self.start_axis :])))

@@ -1,0 +1,243 @@
+"""Modules: objects whose attributes hold parameters, found by walking them.
+
+There is no metaclass, no attribute hook and no ``super().__init__()`` to forget: whatever Parameters,
+Buffers and Modules ``vars(self)`` holds, also inside lists, tuples and dicts, belongs to a module.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from minigrad.errors import StateError
+from minigrad.nn.summary import OBSERVER, Summary, summarise
+from minigrad.tensor import SCOPE, Scope, Tensor
+
+__all__ = ["Buffer", "Module", "Parameter"]
+
+_LABEL = "_label"  # the one attribute a module has of its own: its cached name and title
+
+
+class Parameter(Tensor):
+    """A Tensor that asks to be found and trained.
+
+    >>> Parameter([1.0, 2.0])
+    Parameter([1., 2.], dtype=float64, requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, data: Any, requires_grad: bool = True, dtype: Any = None, name: str | None = None
+    ) -> None:
+        super().__init__(data, requires_grad, dtype, name)
+
+
+class Buffer(Tensor):
+    """A Tensor that asks to be found and saved, but not trained.
+
+    >>> Buffer([1.0]).requires_grad
+    False
+    """
+
+    __slots__ = ()
+
+
+class _Call(Scope):
+    """The scope of one call of a module; knows the module without keeping it alive."""
+
+    __slots__ = ("module",)
+
+    def __init__(self, label: tuple[str, str], parent: Scope | None, module: Module) -> None:
+        self.name, self.title = label
+        self.parent = parent
+        self.module = weakref.ref(module)
+
+
+class Module:
+    """A part of a model: override ``forward``, assign parameters and modules in ``__init__``.
+
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.factor = Parameter([2.0])
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> Scale()(np.array([3.0])).numpy(), dict(Scale().named_parameters())
+    (array([6.]), {'factor': Parameter([2.], dtype=float64, name='factor', requires_grad=True)})
+    """
+
+    training: bool = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output; called through ``module(x)``, which opens the module's scope."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward`` inside a scope of the module's name."""
+        outer = SCOPE.get()
+        label = self.__dict__.get(_LABEL) or self._make_label(outer)
+        token = SCOPE.set(_Call(label, outer, self))
+        try:
+            observer = OBSERVER.get()
+            if observer is None:
+                return self.forward(*args, **kwargs)
+            return observer(self, self.forward, args, kwargs)
+        finally:
+            SCOPE.reset(token)
+
+    def _make_label(self, outer: Scope | None) -> tuple[str, str]:
+        while outer is not None and not isinstance(outer, _Call):
+            outer = outer.parent
+        parent = outer.module() if outer is not None else None
+        for path, child in (parent or self)._children():
+            child.__dict__[_LABEL] = (path, child.title())
+        if parent is None:
+            for name, parameter in self.named_parameters():
+                parameter.name = parameter.name or name.rpartition(".")[2]
+        own: tuple[str, str] | None = self.__dict__.get(_LABEL)
+        return own or (type(self).__name__, self.title())
+
+    def title(self) -> str:
+        """Return what drawings write beside the module's name, such as ``Linear(4 → 3)``."""
+        return type(self).__name__
+
+    # Walking
+
+    def _walk(self) -> Iterator[tuple[str, Tensor | Module]]:
+        """Yield parameters, buffers and modules with their dotted names, each object once."""
+        seen = {id(self)}
+        stack: list[tuple[str, Any]] = [("", vars(self))]
+        while stack:
+            path, value = stack.pop()
+            if isinstance(value, Module | Parameter | Buffer):
+                if id(value) in seen:
+                    continue
+                seen.add(id(value))
+                yield path, value
+            if isinstance(value, Module):
+                value = vars(value)
+            if isinstance(value, dict):
+                items = [(key, item) for key, item in value.items() if key != _LABEL]
+            elif isinstance(value, list | tuple):
+                items = [(str(i), item) for i, item in enumerate(value)]
+            else:
+                continue
+            prefix = f"{path}." if path else ""
+            stack.extend((f"{prefix}{key}", item) for key, item in reversed(items))
+
+    def _children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules directly inside this one, with their names relative to it."""
+        inside: list[str] = []
+        for path, value in self._walk():
+            if isinstance(value, Module) and not any(path.startswith(p + ".") for p in inside):
+                inside.append(path)
+                yield path, value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield ``(dotted name, parameter)`` in the order of assignment, a shared one once."""
+        for path, value in self._walk():
+            if isinstance(value, Parameter):
+                if value.name is None:
+                    value.name = path.rpartition(".")[2]
+                yield path, value
+
+    def parameters(self) -> list[Parameter]:
+        """Return all parameters, for an optimiser."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Yield ``(dotted name, buffer)`` in the order of assignment."""
+        return ((path, value) for path, value in self._walk() if isinstance(value, Buffer))
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield ``(dotted name, module)`` for this module, named ``""``, and all inside it."""
+        yield "", self
+        for path, value in self._walk():
+            if isinstance(value, Module):
+                yield path, value
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call ``function`` with this module and every one inside it; return this module."""
+        for _, module in self.named_modules():
+            function(module)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode here and in every module inside; dropout depends on it."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode: the same as ``train(False)``."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for _, parameter in self.named_parameters():
+            parameter.grad = None
+
+    # State
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return copies of all parameters and buffers by dotted name."""
+        return {
+            path: value.numpy().copy()
+            for path, value in self._walk()
+            if isinstance(value, Parameter | Buffer)
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over the values of a state dict, all of them or none.
+
+        Args:
+            state: Arrays by dotted name, as :meth:`state_dict` gives them.
+            strict: Whether names that are missing or unexpected are an error.
+
+        Raises:
+            StateError: If names or shapes don't fit; nothing has changed then.
+        """
+        own = {p: v for p, v in self._walk() if isinstance(v, Parameter | Buffer)}
+        problems = []
+        if strict:
+            problems += [f"missing: {name}" for name in own if name not in state]
+            problems += [f"unexpected: {name}" for name in state if name not in own]
+        taken = {}
+        for name, tensor in own.items():
+            if name not in state:
+                continue
+            value = np.asarray(state[name])
+            if value.shape != tensor.shape:
+                problems.append(f"{name}: shape {value.shape} in the state, {tensor.shape} here")
+            elif value.dtype.kind not in "biuf":
+                problems.append(f"{name}: dtype {value.dtype} is not numeric")
+            else:
+                taken[name] = value.astype(tensor.dtype)  # a copy also where the dtype is right
+        if problems:
+            raise StateError(f"state does not fit {type(self).__name__}: " + "; ".join(problems))
+        for name, value in taken.items():
+            own[name].data = value
+
+    # How it shows itself
+
+    def summary(self, x: Any) -> Summary:
+        """Run the model on ``x`` and tell, module by module, output shape and parameters.
+
+        >>> from minigrad import nn
+        >>> print(nn.Sequential(nn.Linear(4, 3)).summary(np.ones((2, 4))))
+        module      kind            output  parameters
+                    Sequential(1)   (2, 3)          15
+          layers.0  Linear(4 → 3)   (2, 3)          15
+        total: 15 parameters, 60 bytes
+        """
+        return summarise(self, x)
+
+    def __repr__(self) -> str:
+        lines = [self.title()]
+        lines += [f"  ({path}): {child!r}".replace("\n", "\n  ") for path, child in self._children()]
+        return "\n".join(lines)
+
+

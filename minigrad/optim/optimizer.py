@@ -1,0 +1,380 @@
+"""Optimisers: objects that hold parameters in groups, and remember what their update needs.
+
+The arithmetic stands in :mod:`minigrad.optim.updates`. A step gives a parameter a new array; it
+never writes into the old one, so a graph that still holds it stays right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minigrad.errors import ShapeError, StateError
+from minigrad.optim import updates
+from minigrad.primitive import Array
+from minigrad.tensor import Tensor, rebind
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+
+State = dict[str, Any]
+
+
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0.0:
+            raise ValueError(f"{name} is not negative, so it can't be {value}")
+
+
+def _fraction(**values: float) -> None:
+    for name, value in values.items():
+        if not 0.0 <= value < 1.0:
+            raise ValueError(f"{name} lies in [0, 1), so it can't be {value}")
+
+
+class Optimizer:
+    """What all optimisers share: groups of parameters, steps, and state that can be saved.
+
+    Args:
+        parameters: Tensors that require a gradient; or dicts such as ``{"parameters": [...],
+            "learning_rate": 0.1}``, groups with settings of their own.
+        settings: Defaults of every group.
+
+    Attributes:
+        groups: One dict for each group; its ``"learning_rate"`` and the rest may be changed
+            between steps.
+    """
+
+    keeps: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: Iterable[Any], **settings: Any) -> None:
+        given = list(parameters)
+        if given and not isinstance(given[0], dict):
+            given = [{"parameters": given}]
+        self.groups: list[dict[str, Any]] = []
+        seen: set[int] = set()
+        for group in given:
+            unknown = set(group) - {"parameters", *settings}
+            if unknown:
+                raise ValueError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}")
+            own = list(group["parameters"])
+            for p in own:
+                if not isinstance(p, Tensor) or not p.is_leaf or not p.requires_grad:
+                    raise ValueError(f"an optimiser trains leaves that require a gradient, not {p!r}")
+                if id(p) in seen:
+                    raise ValueError(f"{p.name or 'a parameter'} is in two places of the groups")
+                seen.add(id(p))
+            self.groups.append({**settings, **group, "parameters": own})
+        if not seen:
+            raise ValueError(f"{type(self).__name__} has no parameters to train")
+        self._state: dict[int, State] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the first group; setting it sets that of all."""
+        rate: float = self.groups[0]["learning_rate"]
+        return rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        _not_negative(learning_rate=value)
+        for group in self.groups:
+            group["learning_rate"] = value
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return a parameter's new array and put what to remember into ``state``."""
+        raise NotImplementedError(f"{type(self).__name__} has no update()")
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for group in self.groups:
+            for p in group["parameters"]:
+                gradient = p.grad
+                if gradient is None:
+                    continue
+                g = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
+                old = p._data
+                if g.shape != old.shape:
+                    raise ShapeError(f"{p.name or 'a parameter'} {old.shape} has a gradient {g.shape}")
+                new = self.update(old, g, self._state.setdefault(id(p), {}), group)
+                # A setting that is a NumPy scalar would promote float32 parameters.
+                rebind(p, new if new.dtype == old.dtype else new.astype(old.dtype))
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.groups:
+            for p in group["parameters"]:
+                p.grad = None
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.groups for p in group["parameters"]]
+
+    def state_dict(self) -> State:
+        """Return settings and remembered arrays, to save and to resume from.
+
+        Keys are flat (``"0.m"`` is what the first parameter remembers as ``m``), values arrays or
+        numbers.
+        """
+        state: State = {}
+        for i, group in enumerate(self.groups):
+            settings = {k: v for k, v in group.items() if k != "parameters"}
+            state.update({f"group.{i}.{name}": value for name, value in settings.items()})
+        for i, p in enumerate(self._parameters()):
+            for name, value in self._state.get(id(p), {}).items():
+                state[f"{i}.{name}"] = np.copy(value)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state dict of the same optimiser over parameters of the same shapes.
+
+        Raises:
+            StateError: If it does not fit; nothing has changed then.
+        """
+        parameters = self._parameters()
+        settings: list[dict[str, Any]] = [{} for _ in self.groups]
+        memory: dict[int, State] = {}
+        for key, value in state.items():
+            head, _, rest = key.partition(".")
+            i, _, name = rest.partition(".")
+            try:
+                if head == "group":
+                    kind = type(self.groups[int(i)][name])
+                    settings[int(i)][name] = kind(np.asarray(value).item())
+                else:
+                    p = parameters[int(head)]
+                    counts = rest == "t"
+                    if rest not in self.keeps or np.shape(value) != (() if counts else p.shape):
+                        raise KeyError(key)
+                    kept = int(value) if counts else np.array(value, dtype=p.dtype)
+                    memory.setdefault(id(p), {})[rest] = kept
+            except (KeyError, IndexError, ValueError) as error:
+                raise StateError(f"{type(self).__name__} has no place for {key!r}") from error
+        for group, values in zip(self.groups, settings, strict=True):
+            group.update(values)
+        self._state = memory
+
+    def __repr__(self) -> str:
+        shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}
+        settings = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({len(self._parameters())} parameters, {settings})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, optionally with momentum.
+
+    Args:
+        parameters: What to train.
+        learning_rate: Size of a step.
+        momentum: Share of the last direction that goes on, in [0, 1).
+        nesterov: Whether to look ahead along the momentum.
+        weight_decay: Strength of an L2 penalty, added to the gradient.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (w * 2.0).backward()
+    >>> SGD([w], learning_rate=0.1).step()
+    >>> w.numpy()
+    array([0.8])
+    """
+
+    keeps = ("velocity",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        _not_negative(learning_rate=learning_rate, weight_decay=weight_decay)
+        _fraction(momentum=momentum)
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum")
+        super().__init__(
+            parameters,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+        )
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return the parameter after one step."""
+        g = updates.decayed(p, g, group["weight_decay"])
+        if not group["momentum"]:
+            return updates.sgd(p, g, learning_rate=group["learning_rate"])
+        p, state["velocity"] = updates.sgd_momentum(
+            p,
+            g,
+            state.get("velocity"),
+            learning_rate=group["learning_rate"],
+            momentum=group["momentum"],
+            nesterov=group["nesterov"],
+        )
+        return p
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015); ``weight_decay`` is an L2 penalty on the gradient.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (w * 2.0).backward()
+    >>> Adam([w], learning_rate=0.1).step()
+    >>> w.numpy()
+    array([0.9])
+    """
+
+    keeps = ("m", "v", "t")
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
+        _fraction(beta1=beta1, beta2=beta2)
+        super().__init__(
+            parameters,
+            learning_rate=learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            eps=eps,
+            weight_decay=weight_decay,
+        )
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return the parameter after one step."""
+        g = updates.decayed(p, g, group["weight_decay"])
+        p, state["m"], state["v"] = updates.adam(
+            p, g, state.get("m"), state.get("v"), step=_count(state), **_adam_settings(group)
+        )
+        return p
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (w * 2.0).backward()
+    >>> AdamW([w], learning_rate=0.1, weight_decay=0.1).step()
+    >>> w.numpy()
+    array([0.89])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, learning_rate, beta1, beta2, eps, weight_decay)
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return the parameter after one step."""
+        p, state["m"], state["v"] = updates.adamw(
+            p,
+            g,
+            state.get("m"),
+            state.get("v"),
+            step=_count(state),
+            weight_decay=group["weight_decay"],
+            **_adam_settings(group),
+        )
+        return p
+
+
+def _count(state: State) -> int:
+    """Count a parameter's own updates: one that joins late starts its bias correction at 1."""
+    state["t"] = state.get("t", 0) + 1
+    return int(state["t"])
+
+
+def _adam_settings(group: Mapping[str, Any]) -> dict[str, float]:
+    return {name: group[name] for name in ("learning_rate", "beta1", "beta2", "eps")}
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Hinton, 2012): steps relative to a running root mean square of the gradient.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (w * 2.0).backward()
+    >>> RMSprop([w], learning_rate=0.1, alpha=0.75).step()
+    >>> w.numpy()
+    array([0.8])
+    """
+
+    keeps = ("v",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
+        _fraction(alpha=alpha)
+        super().__init__(
+            parameters,
+            learning_rate=learning_rate,
+            alpha=alpha,
+            eps=eps,
+            weight_decay=weight_decay,
+        )
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return the parameter after one step."""
+        p, state["v"] = updates.rmsprop(
+            p,
+            updates.decayed(p, g, group["weight_decay"]),
+            state.get("v"),
+            learning_rate=group["learning_rate"],
+            alpha=group["alpha"],
+            eps=group["eps"],
+        )
+        return p
+
+
+class Adagrad(Optimizer):
+    """Adagrad (Duchi et al., 2011): steps shrink with all the gradient seen so far.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> (w * 2.0).backward()
+    >>> Adagrad([w], learning_rate=0.1).step()
+    >>> w.numpy()
+    array([0.9])
+    """
+
+    keeps = ("total",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 0.01,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
+        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            parameters, learning_rate=learning_rate, eps=eps, weight_decay=weight_decay
+        )
+
+    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        """Return the parameter after one step."""
+        p, state["total"] = updates.adagrad(
+            p,
+            updates.decayed(p, g, group["weight_decay"]),
+            state.get("total"),
+            learning_rate=group["learning_rate"],
+            eps=group["eps"],
+        )
+        return p

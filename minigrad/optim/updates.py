@@ -1,0 +1,125 @@
+"""The arithmetic of the optimisers: pure functions from ``(p, g, state)`` to ``(p, state)``.
+
+Each takes a parameter's array, its gradient and the arrays the optimiser remembers, and returns new
+arrays. Learning rate, step count and the rest are arguments, never constants, and everything is
+plain NumPy, so that an update can be traced and compiled like the rest of a step. The formulas are
+those of the papers named, with PyTorch's conventions where the papers leave a choice.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad.primitive import Array
+
+__all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd", "sgd_momentum"]
+
+
+def decayed(p: Array, g: Array, weight_decay: float) -> Array:
+    """Add the gradient of an L2 penalty ``weight_decay / 2 * p ** 2``."""
+    return g + weight_decay * p if weight_decay else g
+
+
+def sgd(p: Array, g: Array, *, learning_rate: float) -> Array:
+    """Gradient descent ``p - learning_rate * g``.
+
+    >>> sgd(np.array([1.0]), np.array([2.0]), learning_rate=0.1)
+    array([0.8])
+    """
+    step = learning_rate * g
+    return np.subtract(p, step, out=step) if step.shape else p - step
+
+
+def sgd_momentum(
+    p: Array,
+    g: Array,
+    velocity: Array | None,
+    *,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool = False,
+) -> tuple[Array, Array]:
+    """Gradient descent with momentum ``v = momentum * v + g`` (Polyak 1964, Nesterov 1983).
+
+    >>> sgd_momentum(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, momentum=0.9)
+    (array([0.8]), array([2.]))
+    """
+    velocity = g if velocity is None else momentum * velocity + g
+    direction = g + momentum * velocity if nesterov else velocity
+    return p - learning_rate * direction, velocity
+
+
+def adam(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    v: Array | None,
+    *,
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """Adam with bias correction (Kingma and Ba, 2015); ``step`` counts from 1.
+
+    >>> adam(np.array([1.0]), np.array([2.0]), None, None, step=1, learning_rate=0.1, beta1=0.9,
+    ...      beta2=0.999, eps=1e-8)[0]
+    array([0.9])
+    """
+    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
+    v = (1.0 - beta2) * (g * g) if v is None else beta2 * v + (1.0 - beta2) * (g * g)
+    size = learning_rate / (1.0 - beta1**step)
+    scale = np.sqrt(v) / math.sqrt(1.0 - beta2**step) + eps
+    return p - size * (m / scale), m, v
+
+
+def adamw(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    v: Array | None,
+    *,
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> tuple[Array, Array, Array]:
+    """Adam with decay of the weights themselves, not of their gradient (Loshchilov and Hutter, 2019).
+
+    >>> adamw(np.array([1.0]), np.array([2.0]), None, None, step=1, learning_rate=0.1, beta1=0.9,
+    ...       beta2=0.999, eps=1e-8, weight_decay=0.1)[0]
+    array([0.89])
+    """
+    shrunk = p * (1.0 - learning_rate * weight_decay)
+    return adam(
+        shrunk, g, m, v, step=step, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps
+    )
+
+
+def rmsprop(
+    p: Array, g: Array, v: Array | None, *, learning_rate: float, alpha: float, eps: float
+) -> tuple[Array, Array]:
+    """RMSprop: steps divided by a running root mean square (Hinton, Coursera lecture 6e, 2012).
+
+    >>> rmsprop(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, alpha=0.75, eps=0.0)[0]
+    array([0.8])
+    """
+    v = (1.0 - alpha) * (g * g) if v is None else alpha * v + (1.0 - alpha) * (g * g)
+    return p - learning_rate * (g / (np.sqrt(v) + eps)), v
+
+
+def adagrad(
+    p: Array, g: Array, total: Array | None, *, learning_rate: float, eps: float
+) -> tuple[Array, Array]:
+    """Adagrad: steps divided by the root of all squared gradients so far (Duchi et al., 2011).
+
+    >>> adagrad(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, eps=0.0)
+    (array([0.9]), array([4.]))
+    """
+    total = g * g if total is None else total + g * g
+    return p - learning_rate * (g / (np.sqrt(total) + eps)), total

@@ -1,0 +1,133 @@
+"""Saving and loading state: NumPy's ``.npz``, never pickle, and never half a file.
+
+A file is written beside its target and moved over it in one step, so a crash or a full disk leaves
+the old file whole. Loading reads nothing before names, dtypes and sizes have been checked against
+the size of the file: arrays are stored uncompressed, so a small file can't become a large one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import StateError
+
+__all__ = ["load", "save"]
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def save(path: str | os.PathLike[str], state: Any) -> None:
+    """Save a Module, or anything with ``state_dict()``, or a dict of arrays, as ``.npz``.
+
+    The file appears whole or not at all, and replaces an older one only when it is complete.
+
+    Raises:
+        StateError: If a value is not a numeric array.
+        OSError: If the file can't be written; an older file is untouched then.
+
+    >>> import tempfile, os.path
+    >>> path = os.path.join(tempfile.mkdtemp(), "state.npz")
+    >>> save(path, {"w": np.array([1.0, 2.0])}); load(path)
+    {'w': array([1., 2.])}
+    """
+    arrays: Arrays = {}
+    content: Mapping[str, Any] = state.state_dict() if hasattr(state, "state_dict") else state
+    for name, value in content.items():
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+        if array.dtype.kind not in "biuf":
+            raise StateError(f"{name} holds {array.dtype}, which can't be saved without pickle")
+        arrays[name] = array
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _write(file, arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    _sync_directory(target.parent)
+
+
+def _write(file: Any, arrays: Arrays) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            # A fixed date, so that the same state gives the same file.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue())
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself durable, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def load(path: str | os.PathLike[str]) -> Arrays:
+    """Load the arrays of a file written by :func:`save`, by name.
+
+    Raises:
+        StateError: If the file is damaged, compressed, or holds anything but numeric arrays.
+        OSError: If it can't be read.
+
+    >>> load("/nonexistent.npz")
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent.npz'
+    """
+    with open(path, "rb") as file:
+        try:
+            return _read(file, os.fstat(file.fileno()).st_size)
+        except StateError as error:
+            raise StateError(f"{os.fspath(path)}: {error}") from None
+        except OSError:
+            raise
+        except Exception as error:  # the zip and header parsers raise whatever damage leads them to
+            raise StateError(f"{os.fspath(path)} is not a state file, or is damaged: {error}") from error
+
+
+def _read(file: Any, size: int) -> Arrays:
+    arrays: Arrays = {}
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > size:
+            raise StateError("claims more data than the file holds")
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise StateError(f"{member.filename} is compressed; save() never compresses")
+            if not member.filename.endswith(".npy"):
+                raise StateError(f"{member.filename} is not an array")
+            content = archive.read(member)
+            stream = io.BytesIO(content)
+            version = np.lib.format.read_magic(stream)
+            if version != (1, 0) and version != (2, 0):
+                raise StateError(f"{member.filename} has format {version}")
+            read = np.lib.format.read_array_header_1_0
+            shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
+            count = 1
+            for length in shape:
+                count *= length
+            if dtype.kind not in "biuf" or count * dtype.itemsize > len(content):
+                raise StateError(f"{member.filename} claims {shape} of {dtype}")
+            stream.seek(0)
+            name = member.filename.removesuffix(".npy")
+            if name in arrays:
+                raise StateError(f"{name} appears twice")
+            arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays

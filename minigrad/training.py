@@ -1,0 +1,205 @@
+"""The training loop that everybody writes, written once and readable, with a history that plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minigrad.data import batches
+from minigrad.errors import MissingExtra
+from minigrad.functional import accuracy, cross_entropy
+from minigrad.nn import Module
+from minigrad.optim import Optimizer
+from minigrad.tensor import Tensor, no_grad
+
+__all__ = ["History", "evaluate", "fit"]
+
+Loss = Callable[[Any, Any], Tensor]
+Metric = Callable[[Any, Any], float]
+Callback = Callable[["History"], Any]
+
+
+@dataclass
+class History:
+    """What happened in each epoch: ``history["loss"]`` and so on, one number an epoch.
+
+    A run that is interrupted keeps what it has: the history is filled as training goes on.
+
+    >>> history = History()
+    >>> history.append(loss=0.5); history.append(loss=0.25)
+    >>> history["loss"], len(history)
+    ([0.5, 0.25], 2)
+    """
+
+    records: dict[str, list[float]] = field(default_factory=dict)
+
+    def append(self, **numbers: float) -> None:
+        """Add the numbers of one epoch."""
+        for name, number in numbers.items():
+            self.records.setdefault(name, []).append(number)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.records[name]
+
+    def __len__(self) -> int:
+        return max((len(numbers) for numbers in self.records.values()), default=0)
+
+    def plot(self, baseline: float | None = None) -> Any:
+        """Draw every number against the epoch and return the matplotlib figure.
+
+        Args:
+            baseline: A loss to compare with, such as that of guessing.
+
+        Raises:
+            MissingExtra: If matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise MissingExtra("matplotlib", "History.plot()", "demo") from error
+        kinds = list(dict.fromkeys(name.removeprefix("validation_") for name in self.records))
+        figure = Figure(figsize=(4.8 * max(len(kinds), 1), 3.4), layout="constrained")
+        for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+            for name, colour, label in (
+                (kind, "#0b5cad", "training"),
+                (f"validation_{kind}", "#c2410c", "validation"),
+            ):
+                numbers = self.records.get(name, [])
+                if numbers:
+                    axes.plot(range(1, len(numbers) + 1), numbers, color=colour, label=label)
+            if kind == "loss" and baseline is not None:
+                axes.axhline(baseline, color="#5a6672", linestyle=":", label="guessing")
+            axes.set(xlabel="epoch", ylabel=kind, title=kind)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(frameon=False)
+        return figure
+
+
+def _mean(pairs: Iterable[tuple[float, int]]) -> float:
+    """Mean of the batches' numbers, each counted by its examples."""
+    weighted = list(pairs)
+    total = sum(count for _, count in weighted)
+    return sum(number * count for number, count in weighted) / total if total else float("nan")
+
+
+def evaluate(
+    model: Module,
+    x: Any,
+    y: Any,
+    loss: Loss = cross_entropy,
+    metrics: Mapping[str, Metric] | None = None,
+    batch_size: int = 1024,
+) -> dict[str, float]:
+    """Return the loss and metrics of a model in evaluation mode, without recording.
+
+    >>> from minigrad import nn
+    >>> evaluate(nn.Flatten(), np.zeros((4, 2)), np.array([0, 0, 0, 0]))
+    {'loss': 0.6931471805599453, 'accuracy': 1.0}
+    """
+    chosen = _default_metrics(loss) if metrics is None else metrics
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    model.eval()
+    results: dict[str, list[tuple[float, int]]] = {"loss": [], **{name: [] for name in chosen}}
+    try:
+        with no_grad():
+            for x_batch, y_batch in batches(x, y, batch_size, shuffle=False):
+                output = model(x_batch)
+                results["loss"].append((float(loss(output, y_batch)), len(x_batch)))
+                for name, metric in chosen.items():
+                    results[name].append((metric(output, y_batch), len(x_batch)))
+    finally:
+        for module, training in modes:
+            module.training = training
+    return {name: _mean(pairs) for name, pairs in results.items()}
+
+
+def _default_metrics(loss: Loss) -> dict[str, Metric]:
+    return {"accuracy": accuracy} if loss is cross_entropy else {}
+
+
+def _progress(epochs: int, show: bool) -> Any:
+    """Return tqdm's bar over the epochs, or a plain range where it is not wanted or not there."""
+    if show:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            return range(epochs)
+        return tqdm(range(epochs), unit="epoch", dynamic_ncols=True)
+    return range(epochs)
+
+
+def fit(
+    model: Module,
+    x: Any,
+    y: Any,
+    *,
+    optimizer: Optimizer,
+    loss: Loss = cross_entropy,
+    epochs: int = 10,
+    batch_size: int = 32,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Sequence[Callback] = (),
+    rng: np.random.Generator | int | None = None,
+    progress: bool = True,
+    history: History | None = None,
+) -> History:
+    """Train a model in mini-batches and return what happened.
+
+    Args:
+        model: Called as ``model(x_batch)`` in training mode.
+        x: Examples along the first axis.
+        y: Their labels or targets.
+        optimizer: Updates the model's parameters after each batch.
+        loss: Function of the model's output and the batch of ``y``.
+        epochs: How often to go through all examples.
+        batch_size: Examples in a batch.
+        validation: ``(x, y)`` to evaluate after each epoch.
+        metrics: Functions of output and ``y`` by name; by default accuracy for cross-entropy.
+        callbacks: Called with the history after each epoch; one that returns True stops training.
+        rng: Where the order of the examples is drawn from; by default the global stream.
+        progress: Whether to show a bar (where tqdm is installed).
+        history: Where to write; keeps what happened if training is interrupted.
+
+    >>> from minigrad import nn, optim
+    >>> line = nn.Linear(1, 1, rng=0)
+    >>> x = np.linspace(-1, 1, 64)[:, None]
+    >>> from minigrad.functional import mse_loss
+    >>> history = fit(line, x, 3 * x + 1, optimizer=optim.SGD(line.parameters(), 0.1),
+    ...               loss=mse_loss, epochs=40, rng=0, progress=False)
+    >>> [round(float(value), 2) for value in (line.weight.item(), line.bias.item())]
+    [3.0, 1.0]
+    """
+    chosen = _default_metrics(loss) if metrics is None else metrics
+    history = History() if history is None else history
+    stream = np.random.default_rng(rng) if rng is not None else None
+    bar = _progress(epochs, progress)
+    for epoch in bar:
+        model.train()
+        results: dict[str, list[tuple[float, int]]] = {"loss": [], **{name: [] for name in chosen}}
+        for x_batch, y_batch in batches(x, y, batch_size, rng=stream):
+            optimizer.zero_grad()
+            output = model(x_batch)
+            value = loss(output, y_batch)
+            value.backward()
+            optimizer.step()
+            results["loss"].append((value.item(), len(x_batch)))
+            for name, metric in chosen.items():
+                results[name].append((metric(output, y_batch), len(x_batch)))
+        numbers = {name: _mean(pairs) for name, pairs in results.items()}
+        if validation is not None:
+            held_out = evaluate(model, *validation, loss=loss, metrics=chosen)
+            numbers |= {f"validation_{name}": number for name, number in held_out.items()}
+        history.append(**numbers)
+        if hasattr(bar, "set_postfix"):
+            bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
+            bar.set_postfix({name: f"{number:.4f}" for name, number in numbers.items()})
+        if any([callback(history) is True for callback in callbacks]):
+            break
+    if hasattr(bar, "close"):
+        bar.close()
+    return history
