@@ -384,7 +384,9 @@ def _positions(argnums: int | Sequence[int], args: Sequence[Any]) -> tuple[int, 
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for i in positions:
         if not -len(args) <= i < len(args):
-            raise ValueError(f"argnums names argument {i}, but {len(args)} were given")
+            raise ValueError(
+                f"argnums names argument {i}, but {len(args)} positional arguments were given"
+            )
     return positions
 
 
@@ -408,6 +410,8 @@ def value_and_grad(
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
+        if has_aux and not (isinstance(walk.out, tuple) and len(walk.out) == 2):
+            raise TypeError("has_aux=True needs a function that returns a pair (value, aux)")
         out = walk.out[0] if has_aux else walk.out
         grads = walk.pull([out], [_seed(out, "grad")], again=has_aux)
         return walk.out, grads[0] if isinstance(argnums, int) else tuple(grads)
@@ -434,6 +438,19 @@ def grad(
     return wrapped
 
 
+def _like(arrays: Sequence[Any], given: Sequence[Any], what: str) -> list[Any]:
+    """Cotangents or tangents ``given`` for arrays, in their dtype; raise unless they match."""
+    if len(given) != len(arrays):
+        raise ValueError(f"{len(given)} {what}s were given for {len(arrays)} arrays")
+    matched = []
+    for array, g in zip(arrays, given, strict=True):
+        if np.shape(g) != np.shape(array):
+            raise ShapeError(f"a {what} of shape {np.shape(g)} for shape {np.shape(array)}")
+        plain = not isinstance(g, Tensor)
+        matched.append(np.asarray(g, array.dtype) if plain else g.astype(array.dtype))
+    return matched
+
+
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return ``f(*primals)`` and the function that pulls a cotangent of it back to the primals.
 
@@ -447,12 +464,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     def pull(cotangent: Any) -> tuple[Any, ...]:
         """Return the cotangent of every primal."""
         cotangents = [cotangent] if isinstance(walk.out, Tensor) else _leaves(cotangent)
-        for i, (output, g) in enumerate(zip(outputs, cotangents, strict=True)):
-            if np.shape(g) != np.shape(output):
-                raise ShapeError(f"a cotangent of shape {np.shape(g)} for {np.shape(output)}")
-            if not isinstance(g, Tensor):
-                cotangents[i] = np.asarray(g, dtype=output.dtype)
-        return tuple(walk.pull(outputs, cotangents))
+        return tuple(walk.pull(outputs, _like(outputs, cotangents, "cotangent")))
 
     return walk.out, pull
 
@@ -472,7 +484,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     second = _Walk(
         lambda g: _leaves(first.pull([out], [g])), [np.zeros(out.shape, out.dtype)], [0]
     )
-    directions = [t if isinstance(t, Tensor) else np.asarray(t) for t in _leaves(list(tangents))]
+    directions = _like(_leaves(first.variables), _leaves(list(tangents)), "tangent")
     return out, second.pull(second.out, directions, known=first.wanted)[0]
 
 
@@ -489,7 +501,8 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     gradient = grad(f, argnums=range(len(args)))
 
     def slope(*inputs: Any) -> Any:
-        pairs = zip(_leaves(gradient(*inputs)), _leaves(directions), strict=True)
+        slopes = _leaves(gradient(*inputs))
+        pairs = zip(slopes, _like(slopes, _leaves(directions), "tangent"), strict=True)
         terms = [np.add.reduce(g * v, axis=None) for g, v in pairs]
         return functools.reduce(ops.add, terms)
 
@@ -500,7 +513,8 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """Make a function that returns all partial derivatives, of shape ``out.shape + x.shape``.
 
-    One backward walk for each element of the output. Nested arguments give nested Jacobians.
+    One backward walk for each element of the output. Nested arguments give nested Jacobians, and
+    so do nested outputs: ``{"y": ...}`` gives ``{"y": jacobian of y}``.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     Tensor([[2., 0.],
@@ -510,25 +524,29 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
-        out = walk.out
-        if not isinstance(out, Tensor):
-            raise TypeError("jacobian needs a function that returns one Tensor")
-        rows = []
-        for i in range(out.size):
-            unit = np.zeros(out.shape, out.dtype)
-            unit.flat[i] = 1.0
-            rows.append(_leaves(walk.pull([out], [unit])[0]))
-        columns = iter(zip(*rows, strict=True))
-
-        def assemble(variable: Tensor) -> Tensor:
-            shape = out.shape + variable.shape
-            if not rows:
-                return wrap(np.zeros(shape, variable.dtype))
-            return ops.reshape(ops.stack(list(next(columns))), shape)  # type: ignore[no-any-return]
-
-        return _map(assemble, walk.variables[0])
+        return _map(functools.partial(_rows, walk), walk.out)
 
     return wrapped
+
+
+def _rows(walk: _Walk, out: Any) -> Any:
+    """The Jacobian of one output of a walk in its variable."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"jacobian needs a function of Tensors, not of {type(out).__name__}")
+    rows = []
+    for i in range(out.size):
+        unit = np.zeros(out.shape, out.dtype)
+        unit.flat[i] = 1.0
+        rows.append(_leaves(walk.pull([out], [unit])[0]))
+    columns = iter(zip(*rows, strict=True))
+
+    def assemble(variable: Tensor) -> Tensor:
+        shape = out.shape + variable.shape
+        if not rows:
+            return wrap(np.zeros(shape, variable.dtype))
+        return ops.reshape(ops.stack(list(next(columns))), shape)
+
+    return _map(assemble, walk.variables[0])
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:

@@ -398,15 +398,20 @@ def where(condition: Array, a: Array, b: Array, /) -> Array:
     """
 
 
-@primitive(cases=[case(2, 3, dtype=np.float32)])
+@primitive(name="astype", cases=[case(2, 3, dtype=np.float32)])
 @defvjp(x=lambda g: g)
-def astype(x: Array, /, dtype: type | np.dtype) -> Array:
-    """``x`` in another dtype; the engine gives the cotangent back in the dtype of ``x``.
+def _astype(x: Array, /, dtype: type | np.dtype) -> Array:
+    """``x`` in another dtype; the engine gives the cotangent back in the dtype of ``x``."""
+    return np.asarray(x).astype(dtype)
+
+
+def astype(x: Array, dtype: type | np.dtype) -> Array:
+    """``x`` in another dtype; no gradient passes through integers and booleans.
 
     >>> astype(np.array([1.5]), np.float32)
     array([1.5], dtype=float32)
     """
-    return np.asarray(x).astype(dtype)
+    return _astype(x if np.dtype(dtype).kind in "fc" else stop_gradient(x), dtype)
 
 
 @primitive()
