@@ -567,7 +567,7 @@ class Tensor:
             "t[i] = v would change what the graph has recorded. Instead:\n"
             "  t = mg.set_at(t, i, v)              # a new tensor with v at i\n"
             "  t = mg.where(mask, v, t)            # v where a mask holds\n"
-            "  t = mg.concatenate([t[:i], v, t[j:]])"
+            "  t = mg.concatenate([t[:i], v, t[j:]])  # v in the place of t[i:j]"
         )
 
     def __len__(self) -> int:
