@@ -58,7 +58,7 @@ def test_anything_numpy_takes_becomes_an_array_of_numpys_dtype(data, dtype, shap
 
 def test_dtype_converts_and_name_stays():
     t = mg.Tensor([1, 2], requires_grad=True, dtype=np.float32, name="w")
-    assert (t.dtype, t.name) == (np.float32, "w")
+    assert (t.dtype, t.name) == (np.dtype(np.float32), "w")
     assert t.node is not None
     assert t.node.name == "w"
     t.name = "v"
@@ -452,7 +452,7 @@ def test_copies_keep_data_name_and_wish_for_a_gradient(duplicate, requires_grad)
     t.grad = mg.Tensor(RIGHT)
     made = duplicate(t)
     assert type(made) is mg.Tensor
-    assert (made.name, made.dtype, made.requires_grad) == ("w", np.float32, requires_grad)
+    assert (made.name, made.dtype, made.requires_grad) == ("w", np.dtype(np.float32), requires_grad)
     np.testing.assert_array_equal(made.data, t.data)
     assert made.grad is None
     assert made.node is not t.node or not requires_grad
@@ -579,7 +579,7 @@ def test_what_a_hook_returns_is_copied_cast_and_checked():
     remove = w.register_hook(lambda g: constant)
     (w * 2.0).sum().backward()
     assert w.grad is not None
-    assert (w.grad.dtype, w.grad.tolist()) == (np.float32, [7.0, 8.0])
+    assert (w.grad.dtype, w.grad.tolist()) == (np.dtype(np.float32), [7.0, 8.0])
     assert not np.shares_memory(w.grad.data, constant)
     remove()
     y = w * 2.0

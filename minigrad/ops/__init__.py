@@ -12,8 +12,11 @@ from minigrad.ops.linalg import *
 from minigrad.ops.reduce import *
 from minigrad.ops.shape import *
 
-__all__ = sorted(
-    name
-    for module in (compare, elementwise, index, linalg, reduce, shape)
-    for name in module.__all__
-)
+__all__: list[str] = []
+__all__ += compare.__all__
+__all__ += elementwise.__all__
+__all__ += index.__all__
+__all__ += linalg.__all__
+__all__ += reduce.__all__
+__all__ += shape.__all__
+__all__.sort()
