@@ -58,8 +58,9 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _shifted(logits: Array, axis: int) -> Array:
-    """Logits minus their largest, which changes no softmax and lets no exponential overflow."""
-    return logits - ops.stop_gradient(ops.max(logits, axis, True))
+    """Logits minus their largest, a constant: it changes no softmax and lets no exp overflow."""
+    data = logits._data if isinstance(logits, Tensor) else logits
+    return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
 
 
 def _array(x: Any) -> Array:

@@ -97,8 +97,8 @@ class Module:
         if parent is None:
             for name, parameter in self.named_parameters():
                 parameter.name = parameter.name or name.rpartition(".")[2]
-        own: tuple[str, str] | None = self.__dict__.get(_LABEL)
-        return own or (type(self).__name__, self.title())
+        own: tuple[str, str] = self.__dict__.setdefault(_LABEL, (type(self).__name__, self.title()))
+        return own
 
     def title(self) -> str:
         """Return what drawings write beside the module's name, such as ``Linear(4 → 3)``."""
