@@ -1,7 +1,10 @@
+# mypy: implicit-reexport
 """minigrad: tensors that record what is done with them, and gradients of any order.
 
 ``import minigrad as mg``. NumPy's words for arrays, PyTorch's for training, JAX's for calculus.
 """
+
+from typing import TYPE_CHECKING
 
 from minigrad import data, nn, ops, optim
 from minigrad.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -26,46 +29,49 @@ from minigrad.tensor import Tensor, enable_grad, no_grad, scope, tensor
 from minigrad.training import History, evaluate, fit
 
 __version__ = "0.1.0"
-__all__ = [
-    "History",
-    "MinigradError",
-    "NotDifferentiable",
-    "ShapeError",
-    "Tensor",
-    "accuracy",
-    "binary_cross_entropy_with_logits",
-    "case",
-    "composite",
-    "composition",
-    "cross_entropy",
-    "data",
-    "defvjp",
-    "dropout",
-    "enable_grad",
-    "evaluate",
-    "fit",
-    "grad",
-    "hessian",
-    "hvp",
-    "jacobian",
-    "jvp",
-    "linear",
-    "load",
-    "log_softmax",
-    "mse_loss",
-    "nn",
-    "no_grad",
-    "ops",
-    "optim",
-    "primitive",
-    "save",
-    "scope",
-    "seed",
-    "set_default_dtype",
-    "softmax",
-    "tensor",
-    "value_and_grad",
-    "vjp",
-]
-__all__ += ops.__all__
-__all__.sort()
+
+if not TYPE_CHECKING:  # type checkers take what is imported, as the first line tells them
+    __all__ = sorted(
+        [
+            "History",
+            "MinigradError",
+            "NotDifferentiable",
+            "ShapeError",
+            "Tensor",
+            "accuracy",
+            "binary_cross_entropy_with_logits",
+            "case",
+            "composite",
+            "composition",
+            "cross_entropy",
+            "data",
+            "defvjp",
+            "dropout",
+            "enable_grad",
+            "evaluate",
+            "fit",
+            "grad",
+            "hessian",
+            "hvp",
+            "jacobian",
+            "jvp",
+            "linear",
+            "load",
+            "log_softmax",
+            "mse_loss",
+            "nn",
+            "no_grad",
+            "ops",
+            "optim",
+            "primitive",
+            "save",
+            "scope",
+            "seed",
+            "set_default_dtype",
+            "softmax",
+            "tensor",
+            "value_and_grad",
+            "vjp",
+            *ops.__all__,
+        ]
+    )

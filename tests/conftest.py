@@ -26,7 +26,7 @@ def nothing_left_switched():
     """Fail a test that leaves recording off, a scope open, or NumPy's legacy stream moved."""
     mg.seed(0)
     before = legacy_stream()
-    with np.errstate(all="warn"):
+    with np.errstate(all="warn", under="ignore"):
         yield
     assert RECORDING.get()
     assert SCOPE.get() is None

@@ -4,6 +4,8 @@ They know arrays, not Tensors: given arrays they return arrays, at NumPy's speed
 kind; an op is one block in it, and its name in ``__all__`` there is all that makes it public.
 """
 
+from typing import TYPE_CHECKING
+
 from minigrad.ops import compare, elementwise, index, linalg, reduce, shape
 from minigrad.ops.compare import *
 from minigrad.ops.elementwise import *
@@ -12,11 +14,9 @@ from minigrad.ops.linalg import *
 from minigrad.ops.reduce import *
 from minigrad.ops.shape import *
 
-__all__: list[str] = []
-__all__ += compare.__all__
-__all__ += elementwise.__all__
-__all__ += index.__all__
-__all__ += linalg.__all__
-__all__ += reduce.__all__
-__all__ += shape.__all__
-__all__.sort()
+if not TYPE_CHECKING:  # a type checker takes what the stars bring
+    __all__ = sorted(
+        name
+        for module in (compare, elementwise, index, linalg, reduce, shape)
+        for name in module.__all__
+    )
