@@ -11,6 +11,7 @@ import functools
 import heapq
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -53,14 +54,15 @@ def backprop(
     pending = [(-node.serial, node) for node in cotangents]
     heapq.heapify(pending)
     while pending:
-        node = heapq.heappop(pending)[1]
+        node = heappop(pending)[1]
         g = cotangents.pop(node)
-        if node.hooks:
+        if node.hooks is not None:
             g = _run_hooks(node, g, differentiable)
-        if node in wanted:
-            found[node] = g
-            continue
-        if node.owner is not None and not wanted:
+        if wanted:
+            if node in wanted:
+                found[node] = g
+                continue
+        elif node.owner is not None:
             _deposit(node, _owned(g) if node in aliased or node.plan is not None else g)
         plan = node.plan
         if plan is None:
@@ -91,7 +93,7 @@ def backprop(
                     aliased.add(parent)
             if parent not in cotangents:
                 cotangents[parent] = c
-                heapq.heappush(pending, (-parent.serial, parent))
+                heappush(pending, (-parent.serial, parent))
             elif parent in mine:
                 cotangents[parent] += c
             else:
@@ -100,7 +102,9 @@ def backprop(
                 if not differentiable and parent.shape:  # a sum of 0-d arrays is a NumPy scalar
                     mine.add(parent)
         if not keep:
-            _release(node)
+            node.kept = None  # the skeleton (op, shapes, scope) stays, to be drawn
+            if plan.drops:
+                node.params = {}
     return found
 
 
@@ -171,13 +175,6 @@ def _as_tensors(node: Node, kept: Sequence[Any]) -> list[Any]:
         vertex = node if source == -1 else node.parents[source] if source >= 0 else None
         tensors.append(value if vertex is None else wrap(value, vertex))
     return tensors
-
-
-def _release(node: Node) -> None:
-    """Let go of a node's arrays; its skeleton (op, shapes, scope) stays to be drawn."""
-    node.kept = None
-    if node.params and "index" in node.params:
-        node.params = {}
 
 
 def _released(node: Node) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 REAL = (-np.inf, np.inf)
 POSITIVE = (0.0, np.inf)
 SMALL = 4096  # elements: a constant no rule asks for is kept for drawings only below this size
+
+_PLAIN = frozenset({np.ndarray, np.float64, np.float32, np.float16})
 
 REGISTRY: dict[str, Primitive[...]] = {}
 NUMPY: dict[Callable[..., Any], Callable[..., Array]] = {}
@@ -48,17 +51,20 @@ def case(*shape: int | tuple[int, ...], **params: Any) -> Case:
     return Case((tuple(part for part in shape if isinstance(part, int)),), params)
 
 
-class Plan(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Plan:
     """How one call is recorded, given which of its inputs require a gradient.
 
     ``keep(values, out)`` makes the tuple that the node holds; ``pulls`` are pairs of an input's
     position and ``pull(g, kept, params)``, its gradient rule with the requests already wired;
-    ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``.
+    ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``; ``drops``
+    whether the static parameters hold arrays too, to be released with what is kept.
     """
 
     keep: Callable[[Sequence[Array], Array], tuple[Any, ...]]
     pulls: tuple[tuple[int, Callable[[Array, Sequence[Any], dict[str, Any]], Array]], ...]
     sources: tuple[int, ...]
+    drops: bool
 
 
 OUT, SHAPE = -1, -2
@@ -104,7 +110,10 @@ class Primitive(Generic[P]):
             p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
         )
         self.statics = {p.name: p.default for p in parameters if p.name not in self.inputs}
+        self.required = [n for n, value in self.statics.items() if value is inspect.Parameter.empty]
         self.arity = -1 if self.variadic else len(self.inputs)
+        # A body of one input binds its own arguments: on an array there is nothing left to do.
+        self.direct = self.arity == 1 and kernel is declaration
         self.plans: dict[int, Plan] = {}
         self.requests = {name: self._requests(name, rule) for name, rule in rules.items()}
 
@@ -112,6 +121,8 @@ class Primitive(Generic[P]):
         """Run on arrays, or let the first argument that interprets primitives do it."""
         operands: tuple[Any, ...] = args
         statics: dict[str, Any] = params
+        if self.direct and operands and operands[0].__class__ in _PLAIN:
+            return self.kernel(*operands, **statics)
         if self.statics or params or len(operands) != self.arity:
             operands, statics = self.bind(operands, statics)
         for operand in operands:
@@ -129,23 +140,24 @@ class Primitive(Generic[P]):
         >>> ops.sum.bind((1.0, 0), {})
         ((1.0,), {'axis': 0, 'keepdims': False})
         """
+        bound = self.statics.copy()
         if not self.variadic and len(args) > self.arity:
             extra = args[self.arity :]
-            if len(extra) > len(self.statics):
-                most = self.arity + len(self.statics)
+            if len(extra) > len(bound):
+                most = self.arity + len(bound)
                 raise TypeError(f"{self.name}() takes {most} arguments, {len(args)} were given")
-            params = {**dict(zip(self.statics, extra, strict=False)), **params}
+            bound.update(zip(self.statics, extra, strict=False))
             args = args[: self.arity]
         elif len(args) < self.arity:
             missing = ", ".join(self.inputs[len(args) :])
             raise TypeError(f"{self.name}() is missing {missing}")
-        bound = {**self.statics, **params}
+        bound.update(params)
         if len(bound) != len(self.statics):
             unknown = next(name for name in params if name not in self.statics)
             known = ", ".join(self.statics) or "none"
             raise TypeError(f"{self.name}() has no parameter {unknown!r}; it has {known}")
-        for name, value in bound.items():
-            if value is inspect.Parameter.empty:
+        for name in self.required:
+            if bound[name] is inspect.Parameter.empty:
                 raise TypeError(f"{self.name}() is missing {name}")
         return args, bound
 
@@ -219,7 +231,8 @@ class Primitive(Generic[P]):
                 slots[position, False] = f"drawable(v[{position}])"
         source = f"lambda v, out: ({''.join(e + ',' for e in slots.values())})"
         keep = eval(source, {"shape": np.shape, "drawable": _drawable})
-        return Plan(keep, tuple(pulls), tuple(SHAPE if s else i for i, s in slots))
+        sources = tuple(SHAPE if is_shape else i for i, is_shape in slots)
+        return Plan(keep, tuple(pulls), sources, not {"index", "indices"}.isdisjoint(self.statics))
 
 
 def _drawable(constant: Any) -> Any:

@@ -18,9 +18,10 @@ __all__ = ["Linear", "Normalize"]
 
 def in_dtype(x: Any, dtype: np.dtype[Any]) -> Array:
     """Return ``x`` in a layer's dtype; converting a tensor is an op that the graph shows."""
-    if not isinstance(x, Tensor):
-        x = asarray(x)
-    return x if x.dtype == dtype else x.astype(dtype)
+    data = x._data if isinstance(x, Tensor) else asarray(x)
+    if data.dtype == dtype:
+        return x if isinstance(x, Tensor) else data
+    return x.astype(dtype) if isinstance(x, Tensor) else data.astype(dtype)
 
 
 class Linear(Module):

@@ -34,14 +34,11 @@ INDICES = [
 
 def writes_once(index: Any) -> bool:
     """Whether an index names no element twice: anything but arrays or lists of integers."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        part is None
-        or part is Ellipsis
-        or isinstance(part, slice | int | np.integer)
-        or getattr(part, "dtype", None) == bool
-        for part in parts
-    )
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, np.ndarray | list):
+            if np.asarray(part).dtype != bool:
+                return False
+    return True
 
 
 @primitive(

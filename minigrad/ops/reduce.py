@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad.ops.elementwise import stop_gradient
@@ -65,7 +67,7 @@ def spread(
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """Number of elements that a reduction over ``axis`` combines."""
     if axis is None:
-        axis = tuple(range(len(shape)))
+        return math.prod(shape)
     count = 1
     for i in axis if isinstance(axis, tuple) else (axis,):
         count *= shape[i]

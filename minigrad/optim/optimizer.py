@@ -93,13 +93,17 @@ class Optimizer:
                 gradient = p.grad
                 if gradient is None:
                     continue
-                g = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
                 old = p._data
+                g = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
                 if g.shape != old.shape:
                     raise ShapeError(f"{p.name or 'a parameter'} {old.shape} has a gradient {g.shape}")
-                new = self.update(old, g, self._state.setdefault(id(p), {}), group)
-                # A setting that is a NumPy scalar would promote float32 parameters.
-                rebind(p, new if new.dtype == old.dtype else new.astype(old.dtype))
+                state = self._state.get(id(p))
+                if state is None:
+                    state = self._state[id(p)] = {}
+                new = self.update(old, g, state, group)
+                if new.dtype is not old.dtype:  # a setting that is a NumPy scalar promotes float32
+                    new = new.astype(old.dtype)
+                rebind(p, new)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
