@@ -1,0 +1,6 @@
+"""Pictures of a graph: what went forward, what came back, and what is wrong with it."""
+
+from minigrad.viz.drawing import draw
+from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
+
+__all__ = ["Card", "Edge", "Graph", "Group", "Issue", "draw"]

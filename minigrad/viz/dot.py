@@ -1,0 +1,195 @@
+"""The drawing in the DOT language."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from minigrad.viz.graph import Card, Edge, Graph, Group
+from minigrad.viz.label import Labels, escape
+from minigrad.viz.style import FONT, THEMES, Theme
+
+if TYPE_CHECKING:
+    import graphviz
+
+__all__ = ["source"]
+
+LARGE = 300  # cards from which Graphviz must cut its network simplex short
+LONG = 12  # cards in a row from which the graph runs from top to bottom
+
+
+def source(graph: Graph) -> str:
+    """Write a graph as DOT text; the same text for the same graph in every run."""
+    import graphviz
+
+    digraph = graphviz.Digraph("minigrad")
+    _Writer(graph, digraph).write()
+    return str(digraph.source)
+
+
+class _Writer:
+    def __init__(self, graph: Graph, digraph: graphviz.Digraph) -> None:
+        self.graph, self.digraph = graph, digraph
+        self.theme: Theme = THEMES[graph.theme]
+        self.labels = Labels(graph, self.theme)
+        self.cards = {card.id: card for card in graph.cards}
+        self.mirror = graph.mode == "backward"
+        self.spine = self._spine()
+        gradients = [e.norm for e in graph.edges if e.kind == "gradient" and 0 < e.norm < math.inf]
+        self.least, self.most = min(gradients, default=1.0), max(gradients, default=1.0)
+
+    def _spine(self) -> set[tuple[str, str]]:
+        """Edges of the data path: for each card the edge from what was made last before it."""
+        places = {card.id: i for i, card in enumerate(self.graph.cards)}
+        last: dict[str, str] = {}
+        for edge in self.graph.edges:
+            data = edge.kind == "data"
+            feeds = edge.kind == "input" and edge.target not in last
+            if not (data or feeds):
+                continue
+            known = last.get(edge.target)
+            worse = known is None or self.cards[known].kind == "input"
+            if worse or places[edge.source] > places[known or edge.source]:
+                last[edge.target] = edge.source
+        return {(source, target) for target, source in last.items()}
+
+    @property
+    def upright(self) -> bool:
+        """Whether the graph runs from top to bottom: where it is long, or mostly folded."""
+        forward = [card for card in self.graph.cards if card.kind in ("op", "fold", "loss")]
+        folded = sum(card.kind == "fold" for card in forward)
+        return not self.mirror and (len(forward) > LONG or 2 * folded > len(forward))
+
+    def write(self) -> None:
+        t, large = self.theme, len(self.graph.cards) > LARGE
+        across = "0.3" if self.mirror else "0.34"
+        self.digraph.attr(
+            "graph",
+            rankdir="TB" if self.upright else "LR",
+            bgcolor=t.page,
+            fontname=FONT,
+            fontcolor=t.text,
+            nodesep="0.45" if self.upright else across,
+            ranksep="0.4" if self.upright else "0.55",
+            pad="0.25",
+            labelloc="t",
+            labeljust="l",
+            label=f"<{self.labels.heading()}>",
+            **({"nslimit": "1", "nslimit1": "1", "mclimit": ".1"} if large else {}),
+        )
+        self.digraph.attr("node", shape="plain", fontname=FONT, fontcolor=t.text)
+        edge = {"arrowsize": "0.7", "penwidth": "1.3", "color": t.forward}
+        self.digraph.attr("edge", fontname=FONT, fontsize="8", fontcolor=t.muted, **edge)
+        self.place(self.digraph, None)
+        for drawn in self.graph.edges:
+            self.edge(drawn)
+
+    def place(self, digraph: graphviz.Digraph, group: str | None) -> None:
+        """Write the cards of a group, then the groups inside it."""
+        stack: list[tuple[Any, str | None, Any]] = [(digraph, group, None)]
+        children: dict[str | None, list[Group]] = {}
+        for g in self.graph.groups:
+            children.setdefault(g.parent, []).append(g)
+        members: dict[str | None, list[Card]] = {}
+        for card in self.graph.cards:
+            members.setdefault(card.group, []).append(card)
+        self._place(stack[0][0], None, children, members)
+
+    def _place(
+        self,
+        digraph: graphviz.Digraph,
+        group: str | None,
+        children: dict[str | None, list[Group]],
+        members: dict[str | None, list[Card]],
+    ) -> None:
+        for card in members.get(group, ()):
+            digraph.node(card.id, label=f"<{self.labels.card(card)}>", tooltip=self.tooltip(card))
+        for same in self.ranks(members.get(group, ())):
+            with digraph.subgraph() as rank:
+                rank.attr(rank="same")
+                for name in same:
+                    rank.node(name)
+        for child in children.get(group, ()):
+            with digraph.subgraph(name=f"cluster_{child.id}") as cluster:
+                cluster.attr(
+                    style="rounded,filled",
+                    fillcolor=self.theme.group,
+                    color=self.theme.rim,
+                    penwidth="1",
+                    margin="12",
+                    labeljust="l",
+                    labelloc="t",
+                    label=f"<{self.labels.group(child)}>",
+                    tooltip=_quoted(child.path),
+                )
+                self._place(cluster, child.id, children, members)
+
+    def ranks(self, members: Any) -> list[list[str]]:
+        """Cards to be put above each other: an op with its parameters and its gradient rule."""
+        inside = {card.id for card in members}
+        ranks: dict[str, list[str]] = {}
+        placed: set[str] = set()
+        for edge in self.graph.edges:
+            hangs = edge.kind == "parameter" or (
+                edge.kind == "input" and (edge.source, edge.target) not in self.spine
+            )
+            if not hangs or edge.source in placed or edge.target[0] == "b":
+                continue
+            if edge.source in inside and edge.target in inside and self.fed(edge):
+                placed.add(edge.source)
+                ranks.setdefault(edge.target, [edge.target]).append(edge.source)
+        for card in members:
+            if card.twin is None:
+                continue
+            for same in ranks.values():
+                if card.twin in same:
+                    same.append(card.id)
+                    break
+            else:
+                ranks[card.twin] = [card.twin, card.id]
+        return list(ranks.values())
+
+    def fed(self, edge: Edge) -> bool:
+        """Whether the target has a data path, so that this operand may hang beside it."""
+        if any(target == edge.target for _, target in self.spine):
+            return True
+        first = next(e for e in self.graph.edges if e.target == edge.target)
+        return first.source != edge.source
+
+    def tooltip(self, card: Card) -> str:
+        name = f"{card.path}.{card.title}" if card.path else card.title
+        shape = "" if card.shape is None else f" {card.shape}"
+        return _quoted(f"{name}{shape} {card.dtype}".strip())
+
+    def edge(self, edge: Edge) -> None:
+        t, spine = self.theme, (edge.source, edge.target) in self.spine
+        weight = ("900" if self.mirror else "50") if spine else "1"
+        match edge.kind:
+            case "data":
+                look = {"weight": weight, "color": t.forward}
+            case "input":
+                look = {"weight": weight, "color": t.forward if spine else t.input}
+            case "parameter":
+                look = {"weight": "1", "color": t.parameter}
+            case "saved":
+                look = {"style": "dotted", "color": t.muted, "arrowsize": "0.5"}
+                look["constraint"] = "false"
+            case _:
+                look = {"dir": "back", "color": t.backward, "style": "dashed", "weight": "1"}
+                look["penwidth"] = f"{self.width(edge.norm):.2f}"
+                source, target = edge.source.replace("b", "n"), edge.target.replace("b", "n")
+                if self.mirror and (source, target) in self.spine:
+                    look["weight"] = "900"
+        self.digraph.edge(edge.source, edge.target, **look)
+
+    def width(self, norm: float) -> float:
+        """Pen width of a gradient, by the logarithm of its norm among those in the picture."""
+        if not 0 < norm < math.inf:
+            return 1.0 if not norm > 0 else 3.5
+        span = max(math.log10(self.most) - math.log10(self.least), 1.0)
+        return 1.0 + 2.5 * (math.log10(norm) - math.log10(self.least)) / span
+
+
+def _quoted(text: str) -> str:
+    """Text for an attribute, where Graphviz reads entities and backslashes."""
+    return escape(text, 200).replace("\\", "\\\\")

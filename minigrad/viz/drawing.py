@@ -1,0 +1,133 @@
+"""The function that draws."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+
+from minigrad.errors import BackwardError
+from minigrad.primitive import Array
+from minigrad.tensor import Tensor
+from minigrad.viz.build import build
+from minigrad.viz.fold import Fold
+from minigrad.viz.graph import Graph
+from minigrad.viz.style import THEMES
+from minigrad.viz.tape import read
+
+__all__ = ["draw"]
+
+Mode = Literal["both", "forward", "backward"]
+
+
+def draw(
+    output: Tensor | tuple[Tensor, ...],
+    mode: Mode = "both",
+    *,
+    gradient: Any = None,
+    inputs: Any = None,
+    title: str | None = None,
+    fold: Fold = "auto",
+    show_values: bool = True,
+    theme: Literal["light", "dark"] = "light",
+    max_cards: int = 40,
+) -> Graph:
+    """Draw the graph that made ``output``, with values and gradients.
+
+    Gradients come from a walk of its own: no ``.grad`` is touched, the graph is not released, and
+    nothing is recorded. After ``backward()`` without ``retain_graph`` the values are gone, and
+    structure, shapes and the ``.grad`` of leaves are drawn.
+
+    Args:
+        output: The tensor, usually a loss, or a tuple of several.
+        mode: ``"both"`` shows value and gradient on one card, ``"forward"`` values only,
+            ``"backward"`` puts every gradient rule as a card of its own under its op.
+        gradient: Cotangent to start from; by default ones.
+        inputs: Names for tensors and arrays that have none: a dict, or a module, whose parameters
+            then are called by their dotted names. Variables of the caller are used otherwise.
+        title: Heading of the picture.
+        fold: ``"auto"`` folds functions, and modules where there are more than ``max_cards``; True
+            folds every innermost module, False nothing.
+        show_values: Whether numbers are drawn, and computed.
+        theme: ``"light"`` or ``"dark"``.
+        max_cards: How many cards are drawn before more is folded.
+
+    Raises:
+        BackwardError: If ``output`` was not recorded.
+        ValueError: If an argument is none of those above.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> print(draw((w * w).sum()))
+    sum: forward and backward  (float64 · 2 ops · 2 parameters · sum = 5 · ...)
+    #  op        shape  from  value      gradient
+    0  w         (2,)         norm 2.24  norm 4.47
+    1  multiply  (2,)   #0    norm 4.12  norm 1.41
+    2  sum       ()     #1    5          1
+    """
+    if mode not in ("both", "forward", "backward"):
+        raise ValueError(f"mode is 'both', 'forward' or 'backward', not {mode!r}")
+    if theme not in THEMES:
+        raise ValueError(f"theme is {' or '.join(map(repr, THEMES))}, not {theme!r}")
+    outputs = output if isinstance(output, tuple) else (output,)
+    for tensor in outputs:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"draw() needs a Tensor, not {type(tensor).__name__}")
+        if tensor.node is None:
+            raise BackwardError(
+                "draw() of a tensor that requires no gradient: nothing was recorded, because no "
+                "leaf with requires_grad=True took part in it, or it was made under no_grad()"
+            )
+    frame = inspect.currentframe()
+    caller = frame.f_back if frame is not None else None
+    names = {**_variables(caller), **_given(inputs)}
+    tape = read(
+        outputs,
+        names=names,
+        values=show_values,
+        gradients=mode != "forward",
+        cotangents=_cotangents(outputs, gradient),
+    )
+    if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
+        tape.notes.append("started from ones, as the output is not a scalar")
+    return build(tape, mode=mode, title=title, fold=fold, theme=theme, max_cards=max_cards)
+
+
+def _cotangents(outputs: tuple[Tensor, ...], gradient: Any) -> list[Array]:
+    given = gradient if isinstance(gradient, tuple) else (gradient,) * len(outputs)
+    found = []
+    for tensor, g in zip(outputs, given, strict=True):
+        plain = g.numpy() if isinstance(g, Tensor) else 1.0 if g is None else g
+        found.append(np.broadcast_to(np.asarray(plain, tensor.dtype), tensor.shape))
+    return found
+
+
+def _variables(frame: FrameType | None) -> dict[int, str]:
+    """Names of the caller's variables that hold tensors without history, or arrays."""
+    if frame is None:
+        return {}
+    scopes = [frame.f_globals, frame.f_locals]
+    return _by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
+
+
+def _given(inputs: Any) -> dict[int, str]:
+    """Names that were given: a dict of them, or a module that names its parameters."""
+    if inputs is None:
+        return {}
+    if hasattr(inputs, "named_parameters"):
+        inputs = dict(inputs.named_parameters())
+    if not isinstance(inputs, Mapping):
+        raise TypeError("inputs= takes a dict from names to tensors, or a module")
+    return _by_array(inputs.items())
+
+
+def _by_array(named: Iterable[tuple[str, Any]]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for name, value in named:
+        if isinstance(value, Tensor) and value.is_leaf:
+            found[id(value.data)] = name
+        elif isinstance(value, np.ndarray):
+            found[id(value)] = name
+    return found

@@ -1,0 +1,93 @@
+"""From DOT text to a picture, with whatever Graphviz there is, and never without an end."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minigrad.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from minigrad.viz.graph import Graph
+
+__all__ = ["TIMEOUT", "render"]
+
+TIMEOUT = 10.0  # seconds for one layout
+FEWER = 12  # cards to try again with
+
+# Layout runs in a process of its own, because only a process can be ended in time.
+_EMBEDDED = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
+sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
+"""
+
+
+def render(graph: Graph, kind: str, engine: str = "auto", beside: Path | None = None) -> bytes:
+    """Lay a graph out as ``"svg"``, ``"png"`` or ``"pdf"``; see :meth:`Graph.save`."""
+    if engine not in ("auto", "dot", "pygraphviz"):
+        raise ValueError(f"engine is 'auto', 'dot' or 'pygraphviz', not {engine!r}")
+    command = _command(kind, engine)
+    if command is None:
+        if beside is not None:
+            beside.with_suffix(".dot").write_text(graph.dot, encoding="utf-8")
+        raise MissingExtra("Graphviz or pygraphviz", f"a drawing as {kind}", "draw")
+    try:
+        picture = _run(command, graph.dot)
+    except subprocess.TimeoutExpired:
+        picture = _again(graph, command)
+    return _scalable(picture) if kind == "svg" else picture
+
+
+def _command(kind: str, engine: str) -> list[str] | None:
+    """How to call Graphviz: the system's, else the one that pygraphviz brings."""
+    if engine != "pygraphviz":
+        # The graphviz package writes the DOT text, but its pipe() has no timeout.
+        dot = shutil.which("dot")
+        if dot is not None:
+            return [dot, f"-T{kind}"]
+    if engine != "dot" and importlib.util.find_spec("pygraphviz") is not None:
+        return [sys.executable, "-c", _EMBEDDED, kind]
+    return None
+
+
+def _run(command: list[str], dot: str) -> bytes:
+    done = subprocess.run(
+        command, input=dot.encode("utf-8"), capture_output=True, timeout=TIMEOUT, check=False
+    )
+    if done.returncode or not done.stdout:
+        message = done.stderr.decode("utf-8", "replace").strip()[-2000:]
+        raise RuntimeError(f"Graphviz failed with status {done.returncode}: {message}")
+    return done.stdout
+
+
+def _again(graph: Graph, command: list[str]) -> bytes:
+    """Fold further, once."""
+    cards = len(graph.cards)
+    if graph.refold is not None and cards > FEWER:
+        try:
+            return _run(command, graph.refold(FEWER).dot)
+        except subprocess.TimeoutExpired:
+            pass
+    raise TimeoutError(
+        f"Graphviz took more than {TIMEOUT:g} s to lay out {cards:,} cards: draw fewer with "
+        "max_cards= or fold=True, or save as .dot and lay it out yourself"
+    ) from None
+
+
+def _scalable(svg: bytes) -> bytes:
+    """Take the size in inches away, so that the picture fits where it is shown."""
+    text = svg.decode("utf-8")
+    start = text.index("<svg")
+    match = re.search(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text[start : start + 400])
+    if match is not None:
+        largest = round(float(match[1]) * 4 / 3)
+        text = text.replace(match[0], f'<svg style="max-width:{largest}px"', 1)
+    return text[start:].encode("utf-8")
