@@ -1,0 +1,102 @@
+"""What every rule owes, whatever its numbers: repeatable, linear in ``g``, and it writes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.testing.differences import EXACT, Floats
+from minigrad.testing.probe import RuleFault, Subject
+
+
+def impurity(subject: Subject) -> str:
+    """Say why ``f`` can't be checked at all: it is random, keeps state or writes into its inputs.
+
+    Returns an empty string if it can.
+    """
+    before = [x.copy() for x in subject.point]
+    again = subject.value()
+    for i, (x, y) in enumerate(zip(before, subject.point, strict=True)):
+        if not _same(x, y):
+            return f"f writes into its input {i}: let it work on a copy"
+    largest = np.max(np.abs(subject.base), initial=0.0, where=np.isfinite(subject.base))
+    slack = 2.0 ** (6 - subject.bits) * largest  # threads may sum in another order
+    with np.errstate(all="ignore"):
+        close = np.abs(again - subject.base) <= slack
+    if not np.all(close | (again == subject.base) | (np.isnan(again) & np.isnan(subject.base))):
+        return "f is random or keeps state, two calls differ: pass it a seeded generator"
+    return ""
+
+
+def breach(subject: Subject) -> str:
+    """Say which part of its contract the rule breaks; an empty string if none."""
+    rng = subject.rng
+    live = np.isfinite(subject.base)
+    g = np.where(live, rng.choice([-1.0, 1.0], live.shape) * (1.0 + rng.random(live.shape)), 0.0)
+    g = g.astype(subject.out_dtype).astype(np.float64)
+    try:
+        said = _writes(subject, g)
+        if said:
+            return said
+        first = subject.pull(g)
+        if not _close(first, subject.pull(g), first, subject.bits):
+            return "the rule is random or keeps state: called twice, it gives two gradients"
+        return _nonlinear(subject, g, first, live)
+    except RuleFault as fault:
+        return str(fault)
+
+
+def _writes(subject: Subject, g: Floats) -> str:
+    """Call the rule once with arrays that are compared afterwards."""
+    inputs = [x.copy() for x in subject.point]
+    cotangent = g.reshape(subject.out_shape).astype(subject.out_dtype)
+    kept = cotangent.copy()
+    rule = subject.vjp
+
+    def watched(_: object, *arrays: object) -> object:
+        return rule(cotangent, *arrays)
+
+    subject.vjp = watched
+    try:
+        subject.pull(g)
+    finally:
+        subject.vjp = rule
+    if not _same(cotangent, kept):
+        return "the rule writes into the cotangent it is given"
+    for i, (x, y) in enumerate(zip(inputs, subject.point, strict=True)):
+        if not _same(x, y):
+            subject.point[i][...] = x
+            return f"the rule writes into input {i}"
+    return ""
+
+
+def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: object) -> str:
+    """Scale and add cotangents, by amounts that small fixed cotangents never reach."""
+    large = 2.0**12 if subject.bits == EXACT else 8.0
+    for factor in (-2.0, large, 1.0 / large):
+        scaled = subject.pull(factor * g)
+        if not _close([factor * row for row in first], scaled, scaled, subject.bits):
+            return f"the rule is not linear in g: {factor:g} g does not give {factor:g} times as much"
+    other = np.where(live, subject.rng.integers(-4, 5, g.shape), 0.0)
+    second, both = subject.pull(other), subject.pull(g - other)
+    wanted = [a - b for a, b in zip(first, second, strict=True)]
+    size = [np.abs(a) + np.abs(b) for a, b in zip(first, second, strict=True)]
+    if not _close(wanted, both, size, subject.bits):
+        return "the rule is not linear in g: the gradient of a sum is not the sum of gradients"
+    return ""
+
+
+def _close(a: list[Floats], b: list[Floats], sizes: list[Floats], bits: int) -> bool:
+    relative = {EXACT: 1e-8, 24: 1e-3, 11: 0.1}[bits]
+    for x, y, size in zip(a, b, sizes, strict=True):
+        whole = np.isfinite(x) & np.isfinite(y)
+        if not whole.any():
+            continue
+        reach = np.abs(size[whole]) + 1e-4 * np.max(np.abs(size[whole]))
+        if np.any(np.abs(x[whole] - y[whole]) > relative * reach):
+            return False
+    return True
+
+
+def _same(a: object, b: object) -> bool:
+    x, y = np.asarray(a), np.asarray(b)
+    return x.shape == y.shape and bool(np.array_equal(x, y, equal_nan=x.dtype.kind == "f"))

@@ -1,0 +1,269 @@
+"""Finite differences that know how far they can be trusted.
+
+A :class:`Ray` samples a function on both sides of a point, at steps that are powers of two. From
+the samples :func:`judge` extrapolates the derivative, bounds its error by what the extrapolation
+still changed and by the measured rounding noise of the function, and tells smooth points from
+kinks, jumps, vertical tangents and edges of the domain by how one-sided slopes change with the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+EXACT = 53  # bits of a float64
+QUICK = {53: (6, 8, 10), 24: (2, 4, 6), 11: (0, 2, 4)}
+"""Binary orders below the size of x of the first steps, by bits of precision: about eps ** (1/5)."""
+
+
+DEPTH = 18
+"""Binary orders below the first steps down to which a kink must persist, if noise permits."""
+
+
+def power_of_two(size: float) -> float:
+    """Return the largest power of two not above ``size``.
+
+    >>> power_of_two(0.3)
+    0.25
+    """
+    return float(2.0 ** np.floor(np.log2(size)))
+
+
+class Ray:
+    """Samples of a function on both sides of a point, along one direction.
+
+    Args:
+        sample: Maps a step to the step really taken and the change of the function, one number
+            for each channel (an output, or a combination of outputs).
+        noise: Rounding noise of each channel.
+        size: The step of order 0, a power of two; order ``p`` is ``size * 2 ** -p``.
+        deepest: The largest order that the point can still resolve.
+        highest: The smallest order worth trying.
+        bits: Precision in which the function works.
+    """
+
+    def __init__(
+        self,
+        sample: Callable[[float], tuple[float, Floats]],
+        noise: Floats,
+        size: float,
+        deepest: int,
+        highest: int,
+        bits: int = EXACT,
+    ) -> None:
+        self.sample, self.noise, self.size = sample, noise, size
+        self.deepest, self.highest, self.bits = deepest, highest, bits
+        self.taken: dict[int, tuple[float, float, Floats, Floats]] = {}
+        self.moved: Bools | None = None  # outputs that any step so far has changed
+
+    def take(self, *orders: int) -> None:
+        """Sample at these orders, unless that was done."""
+        for order in orders:
+            if order not in self.taken and self.highest <= order <= self.deepest:
+                step = self.size * 2.0**-order
+                ahead, rise = self.sample(step)
+                behind, fall = self.sample(-step)
+                if ahead > 0.0 > behind:
+                    self.taken[order] = (ahead, -behind, rise, -fall)
+
+    def table(self) -> Table:
+        """Return all samples, the largest step first."""
+        orders = sorted(self.taken)
+        rows = [self.taken[order] for order in orders]
+        ahead = np.array([[row[0]] for row in rows])
+        behind = np.array([[row[1]] for row in rows])
+        rise = np.array([row[2] for row in rows])
+        fall = np.array([row[3] for row in rows])
+        return Table(
+            np.array(orders), ahead, behind, rise, fall, rise / ahead, fall / behind,
+            (rise + fall) / (ahead + behind), (ahead + behind) / 2.0,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """Samples of a ray in rows of decreasing step, a column for each channel."""
+
+    orders: npt.NDArray[np.int_]
+    ahead: Floats
+    behind: Floats
+    rise: Floats
+    fall: Floats
+    right: Floats
+    left: Floats
+    slope: Floats
+    step: Floats
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The derivative in every channel, and how far it can be trusted.
+
+    Attributes:
+        value: The extrapolated derivative; NaN where there is none.
+        bar: Bound of its error: truncation plus rounding.
+        confirmed: Whether a nearly disjoint set of steps gives the same.
+        windows: Every extrapolation, the largest steps first.
+        bars: Bound of the error of each.
+        suspicious: Whether one-sided slopes do not come together as those of a smooth function.
+        broken: ``""`` where smooth, else ``"kink"``, ``"jump"``, ``"vertical"`` or ``"edge"``.
+        sides: Slopes on the left and the right at the smallest step that noise does not drown.
+    """
+
+    value: Floats
+    bar: Floats
+    confirmed: Bools
+    windows: Floats
+    bars: Floats
+    suspicious: Bools
+    broken: npt.NDArray[np.str_]
+    sides: tuple[Floats, Floats]
+
+
+def judge(table: Table, noise: Floats, bits: int = EXACT) -> Estimate:
+    """Extrapolate the derivative in every channel and tell whether there is one.
+
+    >>> def cube(step):
+    ...     return step, np.array([(2.0 + step) ** 3 - 8.0])
+    >>> ray = Ray(cube, np.array([1e-15]), 2.0, 50, -2)
+    >>> ray.take(6, 8, 10)
+    >>> judge(ray.table(), ray.noise).value
+    array([12.])
+    """
+    windows, bars = _extrapolations(table, noise)
+    value, bar, confirmed = _most_precise(windows, bars)
+    suspicious, broken = _breaks(table, noise, bits)
+    at = _deepest(4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left))
+    columns = np.arange(len(noise))
+    sides = table.left[at, columns], table.right[at, columns]
+    return Estimate(value, bar, confirmed, windows, bars, suspicious, broken, sides)
+
+
+def _extrapolations(table: Table, noise: Floats) -> tuple[Floats, Floats]:
+    """Neville's scheme in the squared step, on every three consecutive steps."""
+    slope, step = table.slope, table.step
+    if len(step) < 3:
+        return np.full((1, len(noise)), np.nan), np.full((1, len(noise)), np.inf)
+    ratio = (step[:-1] / step[1:]) ** 2
+    once = slope[1:] + (slope[1:] - slope[:-1]) / (ratio - 1.0)
+    wide = (step[:-2] / step[2:]) ** 2
+    twice = once[1:] + (once[1:] - once[:-1]) / (wide - 1.0)
+    # The 2 ** -10 is for three estimates that agree by accident where none of them has converged.
+    truncation = np.abs(twice - once[1:]) + 2.0**-10 * np.abs(once[1:] - slope[2:])
+    bars = truncation + 4.0 * noise / step[2:]
+    return twice, np.where(np.isfinite(twice) & np.isfinite(bars), bars, np.inf)
+
+
+def _most_precise(windows: Floats, bars: Floats) -> tuple[Floats, Floats, Bools]:
+    """Pick the window of the smallest error among those that no smaller steps contradict."""
+    count, channels = windows.shape
+    apart = np.abs(windows[:, None] - windows[None, :])
+    allowed = 2.0 * (bars[:, None] + bars[None, :])
+    agree = (apart <= allowed) | ~np.isfinite(allowed)
+    smaller = np.tri(count, dtype=bool).T[:, :, None]
+    standing = np.all(agree | ~smaller, axis=1)
+    best = np.argmin(np.where(standing, bars, np.inf), axis=0)
+    columns = np.arange(channels)
+    value, bar = windows[best, columns], bars[best, columns]
+    distant = np.abs(np.arange(count)[:, None] - best[None, :]) >= 2
+    informative = bars <= np.maximum(64.0 * bar, 1e-4 * np.abs(value))
+    confirmed = np.any(distant & agree[best, :, columns].T & informative & np.isfinite(bars), axis=0)
+    return np.where(np.isfinite(bar), value, np.nan), bar, confirmed
+
+
+def _deepest(reliable: Bools) -> npt.NDArray[np.int_]:
+    """Row of the smallest step that is reliable, by channel; the largest step if none is."""
+    rows = np.arange(len(reliable))[:, None]
+    return np.max(np.where(reliable, rows, 0), axis=0)
+
+
+def _breaks(table: Table, noise: Floats, bits: int) -> tuple[Bools, npt.NDArray[np.str_]]:
+    """Tell from the change of one-sided slopes with the step whether the function breaks here."""
+    channels = len(noise)
+    broken = np.full(channels, "", dtype="<U8")
+    suspicious = np.zeros(channels, dtype=bool)
+    orders, first = table.orders, QUICK[bits][-1]
+    enough = min(first + DEPTH, bits - 8)
+    for k in range(channels):
+        right, left = np.isfinite(table.right[:, k]), np.isfinite(table.left[:, k])
+        if not (right & left)[-1]:
+            suspicious[k] = True
+            if orders[-1] >= enough:
+                broken[k] = "edge"
+            continue
+        whole = right & left
+        gap = (table.right - table.left)[whole, k]
+        suspicious[k], broken[k] = _break(
+            orders[whole], table.step[whole, 0], gap, table.slope[whole, k], float(noise[k]), enough
+        )
+    return suspicious, broken
+
+
+def _break(
+    orders: npt.NDArray[np.int_], step: Floats, gap: Floats, slope: Floats, noise: float, enough: int
+) -> tuple[bool, str]:
+    """Judge one channel: whether it looks broken, and how it is once that is certain."""
+    if len(step) < 3:
+        return True, ""
+
+    def deep_enough(row: int) -> bool:
+        """Whether no smaller step would say more: it was tried, or noise drowns it."""
+        return bool(orders[row] >= enough or row < len(orders) - 1)
+
+    ratio = step[:-1] / step[1:]
+    rest = (ratio * gap[1:] - gap[:-1]) / (ratio - 1.0)  # the gap that stays as steps shrink
+    doubt = 10.0 * noise / step[1:]
+    size = np.abs(rest)
+    level = float(np.max(size))
+    steep = np.abs(slope)
+    smallest = 1e-9 * float(np.max(steep[-2:] + np.abs(gap[-2:])))
+    informed = np.flatnonzero(doubt <= 0.2 * level)
+    gapped = size[-1] > 2.0 * doubt[-1] and size[-1] > max(0.2 * size[-2], smallest)
+    # A gap is judged at the smallest step at which noise would not hide it.
+    if len(informed) and informed[-1] < len(size) - 1:
+        d = informed[-1]
+        gapped = d > 0 and size[d] > 2.0 * doubt[d] and size[d] > max(0.2 * size[d - 1], smallest)
+    loud = np.flatnonzero((4.0 * noise / step <= 0.02 * steep) & (steep > 0.0))
+    tail = loud[orders[loud] >= orders[loud[-1]] - 12] if len(loud) else loud
+    growing = len(tail) > 2 and bool(
+        np.all(steep[tail[1:]] >= 1.03 ** np.diff(orders[tail]) * steep[tail[:-1]])
+    )
+    if growing and orders[tail[-1]] - orders[tail[0]] >= 9 and deep_enough(tail[-1]):
+        return True, "vertical" if _exponent(step[tail], steep[tail]) > -0.9 else "jump"
+    if not (gapped and len(informed)):
+        return bool(growing), ""
+    deep = informed[-1]
+    tail = informed[orders[informed + 1] >= orders[deep + 1] - 9]
+    span = orders[deep + 1] - orders[tail[0]]
+    same = np.all(np.sign(rest[tail]) == np.sign(rest[deep]))
+    shrinks = np.min(size[tail]) < 0.5 * size[tail[0]]
+    if span < 9 or not same or shrinks or not deep_enough(deep + 1):
+        return bool(gapped), ""
+    if size[deep] > 2.0 * size[tail[0]]:
+        return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
+    return True, "kink"
+
+
+def _exponent(step: Floats, size: Floats) -> float:
+    """The power of the step with which a size changes."""
+    return float(np.log(size[-1] / size[0]) / np.log(step[-1] / step[0]))
+
+
+def noise_of(values: Floats, floor: Floats) -> Floats:
+    """Rounding noise of each column of ``values``, taken on an evenly spaced, tiny grid.
+
+    Third differences remove what is smooth and leave the noise, about 4.5 times as large; the
+    ``floor`` is what the format of the numbers itself implies.
+
+    >>> noise_of(np.array([[1.0], [2.0], [3.0], [4.0 + 9e-9]]), np.array([0.0])) < 1e-8
+    array([ True])
+    """
+    third = np.diff(values, n=3, axis=0)
+    finite = np.where(np.isfinite(third), np.abs(third), 0.0)
+    return np.maximum(np.max(finite, axis=0, initial=0.0) / np.sqrt(20.0), floor)

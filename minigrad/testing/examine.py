@@ -1,0 +1,263 @@
+"""Weigh a rule against finite differences, ray by ray, until each channel is settled.
+
+Most rays need three steps on each side. Where those leave a doubt, the ray is followed down to
+steps that noise drowns, or up to steps that rise above it. A rule is accused only if two nearly
+disjoint sets of steps agree with each other and not with the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from minigrad.testing.differences import (
+    DEPTH,
+    EXACT,
+    QUICK,
+    Bools,
+    Estimate,
+    Floats,
+    Ray,
+    Table,
+    judge,
+)
+
+Codes = npt.NDArray[np.int8]
+PASS, OPEN, FAIL, BROKEN = 0, 1, 2, 3
+
+FINE = 1e-6  # relative resolution at which a ray needs no further steps
+COARSE = 1e-2  # relative resolution beyond which nothing passes
+LEVEL = {53: 1e-10, 24: 1e-4, 11: 1e-1}
+"""Resolution, as a part of what the function itself suggests, for gradients that are about 0."""
+
+
+@dataclass
+class Weighed:
+    """What became of every channel of one ray."""
+
+    codes: Codes
+    estimate: Estimate
+    tolerance: Floats
+    resolution: float
+
+
+@dataclass
+class Claim:
+    """What a rule says about one ray.
+
+    Attributes:
+        rule: The derivative in every channel, by the rule.
+        natural: The size of a derivative that the function suggests, in every channel.
+        noise: Computes how far rounding alone moves the rule, in every channel.
+    """
+
+    rule: Floats
+    natural: Floats
+    noise: Callable[[], Floats]
+
+
+def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
+    """Sample a ray until the claim is settled in every channel, or nothing more can be learned."""
+    ray.take(*QUICK[ray.bits])
+    plan = _Plan(ray)
+    while True:
+        if not ray.taken:
+            if not plan.down():
+                break
+            continue
+        table = ray.table()
+        ray.noise = _with_quantum(table, renoise(ray), ray.bits)
+        estimate = judge(table, ray.noise, ray.bits)
+        weighed = _decide(ray, table, estimate, claim, last=False)
+        open_ = weighed.codes == OPEN
+        if not open_.any() or not plan.further(table, estimate, claim, open_):
+            break
+    if not ray.taken:
+        return _nothing(claim)
+    weighed = _decide(ray, table, estimate, claim, last=True)
+    accused = (weighed.codes == FAIL) & _unmoved(table) & np.isfinite(claim.rule)
+    if accused.any():
+        _hear_larger_steps(ray, claim, weighed, accused)
+    return weighed
+
+
+def _nothing(claim: Claim) -> Weighed:
+    count = len(claim.rule)
+    empty = np.full(count, np.nan)
+    broken = np.full(count, "edge", dtype="<U8")
+    none = np.zeros(count, dtype=bool)
+    estimate = Estimate(
+        empty, empty, none, empty[None], empty[None], ~none, broken, (empty, empty)
+    )
+    return Weighed(np.full(count, BROKEN, dtype=np.int8), estimate, empty, 0.0)
+
+
+def _unmoved(table: Table) -> Bools:
+    """Channels in which no step changed anything at all."""
+    return np.asarray(np.all((table.rise == 0.0) & (table.fall == 0.0), axis=0))
+
+
+def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: bool) -> Weighed:
+    """Give each channel its code; ``last`` when no more steps will come."""
+    rule, value = claim.rule, estimate.value
+    eps = 2.0 ** (1 - ray.bits)
+    own = np.fmax(np.abs(value), np.where(np.isfinite(rule), np.abs(rule), 0.0))
+    tolerance = 2.0 * estimate.bar + 8.0 * eps * own
+    with np.errstate(invalid="ignore"):
+        miss = np.abs(rule - value)
+    level = LEVEL[ray.bits]
+    tiny = np.abs(rule) <= 10.0 * level * claim.natural
+    fine = tolerance <= np.maximum(_fine(ray.bits) * own, np.where(tiny, level * claim.natural, 0.0))
+    still = _unmoved(table) & (rule == 0.0)
+    codes = np.full(len(rule), OPEN, dtype=np.int8)
+    calm = ~estimate.suspicious
+    near = miss <= tolerance
+    codes[still | (near & fine & calm)] = PASS
+    far = ~near & np.isfinite(value)
+    known = tolerance <= 0.1 * np.fmax(own, miss)
+    accused = far & known & calm & (estimate.confirmed | ~np.isfinite(rule))
+    if last:
+        suspect = far & known & (estimate.confirmed | (miss > 8.0 * tolerance))
+        accused = suspect | (far & ~np.isfinite(rule))
+    if accused.any() or (last and (far & (codes == OPEN)).any()):
+        allowed = tolerance + claim.noise()
+        accused &= ~(miss <= allowed)
+        near = miss <= allowed
+    codes[accused] = FAIL
+    if last:
+        enough = np.maximum(COARSE * own, 100.0 * level * claim.natural)
+        codes[(codes == OPEN) & near & (tolerance <= enough)] = PASS
+        lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
+        codes[lost] = BROKEN
+    codes[estimate.broken != ""] = BROKEN
+    scale = np.where(tiny, claim.natural, own)
+    passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
+    resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
+    return Weighed(codes, estimate, tolerance, resolution)
+
+
+def _fine(bits: int) -> float:
+    return {53: FINE, 24: 1e-3, 11: 0.05}[bits]
+
+
+class _Plan:
+    """Which steps to take next."""
+
+    def __init__(self, ray: Ray) -> None:
+        self.ray = ray
+        self.first = QUICK[ray.bits][-1]
+        self.upward: list[int] | None = None
+
+    def down(self) -> bool:
+        """Take the next smaller step, if the point can resolve it."""
+        ray = self.ray
+        order = max([*ray.taken, self.first, getattr(self, "deep", 0)]) + 3
+        self.deep = order
+        if order > ray.deepest:
+            return False
+        ray.take(order)
+        return True
+
+    def further(self, table: Table, estimate: Estimate, claim: Claim, open_: Bools) -> bool:
+        """Take the step that promises most; False if none promises anything."""
+        ray = self.ray
+        reach = self.first + DEPTH if ray.bits == EXACT else ray.deepest
+        deep = int(table.orders[-1])
+        smallest = table.step[-1, 0]
+        noise = ray.noise[open_]
+        rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)[open_]
+        seen = np.fmax(np.abs(table.slope[-1]), np.abs(table.right[-1] - table.left[-1]))[open_]
+        drowned = 4.0 * noise / smallest > 0.3 * np.fmax(np.nan_to_num(seen), rule)
+        lost = ~np.isfinite(seen) | ~np.isfinite(estimate.value[open_])
+        wanted = bool(np.any(~drowned | lost))
+        quiet = _rounding_limits(estimate, ray, table)[open_] & ~estimate.suspicious[open_]
+        near = np.abs(claim.rule - estimate.value)[open_] <= 2.0 * estimate.bar[open_]
+        if np.all(quiet & near):
+            return self.up(claim, open_)
+        unresolved = bool(np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule))))
+        if wanted and (deep < reach or unresolved) and self.down():
+            return True
+        return self.up(claim, open_)
+
+    def up(self, claim: Claim, open_: Bools) -> bool:
+        """Take the next larger step, starting where rounding is one part in 10 ** 8."""
+        ray = self.ray
+        if self.upward is None:
+            rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)
+            scale = np.fmax(rule, LEVEL[ray.bits] * claim.natural)[open_]
+            usable = scale > 0.0
+            need = 8.0 * ray.noise[open_][usable] / scale[usable] * (1e8 if ray.bits == EXACT else 1e3)
+            least = float(np.max(need)) if need.size else 0.0
+            start = self.first - 8
+            if least > 0.0:
+                start = min(start, int(np.floor(np.log2(ray.size / least))))
+            start = max(start, ray.highest + 4)
+            orders = [start, start - 2, start - 4, start + 2, start + 4]
+            self.upward = [o for o in orders if ray.highest <= o and o not in ray.taken]
+        while self.upward:
+            before = len(ray.taken)
+            ray.take(self.upward.pop(0))
+            if len(ray.taken) > before:
+                return True
+        return False
+
+
+def _rounding_limits(estimate: Estimate, ray: Ray, table: Table) -> Bools:
+    """Channels whose precision rounding limits, not truncation."""
+    return np.asarray(4.0 * ray.noise / table.step[-1] >= 0.4 * estimate.bars[-1])
+
+
+def _with_quantum(table: Table, noise: Floats, bits: int) -> Floats:
+    """Raise the noise where only larger steps move a function because it is rounded coarsely.
+
+    That is so if the larger steps agree on a slope, from both sides, that is too small for the
+    smaller steps to be noticed.
+    """
+    moved = (table.rise != 0.0) | (table.fall != 0.0)
+    rows = np.arange(len(moved))[:, None]
+    last = np.max(np.where(moved, rows, -1), axis=0)
+    some = (last >= 2) & (last < len(moved) - 1)
+    if not some.any():
+        return noise
+    sizes = np.minimum(_positive(table.rise), _positive(table.fall))
+    quantum = np.min(sizes, axis=0)
+    some &= np.isfinite(quantum) & (quantum > noise)
+    if not some.any():
+        return noise
+    raised = np.where(some, quantum, noise)
+    estimate = judge(table, raised, bits)
+    columns = np.arange(len(noise))
+    still = table.step[np.minimum(last + 1, len(moved) - 1), 0]
+    gap = np.abs(table.right - table.left)[last, columns]
+    slope = np.abs(estimate.value)
+    explained = (estimate.bar <= 2.0 * COARSE * slope) & (slope * still <= 2.0 * quantum)
+    explained &= gap <= 0.1 * slope + 8.0 * quantum / table.step[last, 0]
+    return np.where(some & explained, quantum, noise)
+
+
+def _positive(change: Floats) -> Floats:
+    return np.where((change != 0.0) & np.isfinite(change), np.abs(change), np.inf)
+
+
+def _hear_larger_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools) -> None:
+    """Acquit a rule where small steps changed nothing because the function is rounded coarsely."""
+    highest = ray.highest
+    ray.highest = min(highest, -int(np.ceil(np.log2(max(1.0 / ray.size, 1.0)))) - 2)
+    ray.take(*range(QUICK[ray.bits][0] - 4, ray.highest - 1, -3))
+    table = ray.table()
+    quantum = np.min(np.minimum(_positive(table.rise), _positive(table.fall)), axis=0)
+    use = accused & np.isfinite(quantum)
+    if not use.any():
+        return
+    estimate = judge(table, np.where(use, quantum, ray.noise), ray.bits)
+    tolerance = 2.0 * estimate.bar
+    agrees = np.abs(claim.rule - estimate.value) <= tolerance
+    clear = use & agrees & (tolerance <= COARSE * np.abs(claim.rule))
+    weighed.codes[clear] = PASS
+    weighed.tolerance[clear] = tolerance[clear]
+    if clear.any():
+        relative = float(np.max(tolerance[clear] / np.abs(claim.rule[clear])))
+        weighed.resolution = max(weighed.resolution, relative)

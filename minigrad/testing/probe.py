@@ -1,0 +1,255 @@
+"""A function and its rule, asked in private: on copies, counted, and along rays.
+
+:class:`Subject` evaluates both and measures the noise of both; nothing it is given is ever written.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigrad.testing.differences import EXACT, Floats, Ray, noise_of, power_of_two
+
+BITS = {2: 11, 4: 24}
+GRID = 8  # points of the grid on which noise is measured
+
+
+class RuleFault(Exception):
+    """What a rule returned is not a gradient: wrong count, shape, dtype, or it wrote its inputs."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let a function be evaluated outside of its domain without a warning."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+def bits_of(dtype: np.dtype[Any]) -> int:
+    """Bits of precision of a floating dtype, as far as float64 goes.
+
+    >>> bits_of(np.dtype("f4"))
+    24
+    """
+    return BITS.get(dtype.itemsize, EXACT)
+
+
+class Subject:
+    """``f`` and ``vjp`` at a point.
+
+    Args:
+        f: Maps arrays to one array.
+        vjp: Maps the cotangent of ``f``'s output and the arrays to a cotangent for each of them.
+        inputs: The point; copied. Only floating arrays are differentiated.
+
+    Attributes:
+        point: The private copies.
+        active: Positions of the floating inputs.
+        base: ``f`` at the point, flat and in float64.
+        evaluations: How often ``f`` was called.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        vjp: Callable[..., Any],
+        inputs: Sequence[Any],
+        rng: np.random.Generator,
+    ) -> None:
+        self.f, self.vjp, self.rng = f, vjp, rng
+        self.point = [np.array(x) for x in inputs]
+        self.active = [i for i, x in enumerate(self.point) if x.dtype.kind == "f"]
+        self.evaluations = 0
+        out = np.asarray(f(*self.point))
+        if out.dtype.kind not in "biuf":
+            raise TypeError(f"a gradient check needs real outputs, not {out.dtype}")
+        self.evaluations = 1
+        self.out_shape = out.shape
+        self.out_dtype = out.dtype if out.dtype.kind == "f" else np.dtype(np.float64)
+        self.base: Floats = np.array(out, dtype=np.float64).ravel()
+        self.bits = bits_of(self.out_dtype)
+        self._grain: Floats | None = None
+
+    def value(self) -> Floats:
+        """``f`` at the point as it stands, flat and in float64."""
+        self.evaluations += 1
+        with quiet():
+            try:
+                out = np.array(self.f(*self.point), dtype=np.float64).ravel()
+            except (ArithmeticError, ValueError):  # a step left the domain
+                return np.full(self.base.shape, np.nan)
+        return out if out.shape == self.base.shape else np.full(self.base.shape, np.nan)
+
+    def bits_at(self, i: int) -> int:
+        """Bits in which input ``i`` can be moved so that ``f`` notices."""
+        return min(self.bits, bits_of(self.point[i].dtype))
+
+    def typical(self, i: int) -> float:
+        """Median size of the elements of an input that are not 0; 1 if all are."""
+        sizes = np.abs(self.point[i].astype(np.float64))
+        sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
+        return float(np.median(sizes)) if sizes.size else 1.0
+
+    def pull(self, g: Floats) -> list[Floats]:
+        """Cotangents of the active inputs, flat and in float64, for a flat cotangent of ``f``.
+
+        Raises:
+            RuleFault: If what the rule returns does not fit the inputs.
+        """
+        cotangent = g.reshape(self.out_shape).astype(self.out_dtype)
+        try:
+            with quiet():
+                found = self.vjp(cotangent, *self.point)
+        except Exception as error:
+            raise RuleFault(f"the rule raised {type(error).__name__}: {error}") from error
+        if not isinstance(found, tuple | list):
+            found = (found,)
+        if len(found) != len(self.point):
+            raise RuleFault(
+                f"the rule returned {len(found)} gradients for {len(self.point)} inputs"
+            )
+        return [self._fitted(found[i], i) for i in self.active]
+
+    def _fitted(self, c: Any, i: int) -> Floats:
+        x = self.point[i]
+        if c is None:
+            raise RuleFault(f"the rule returned None for input {i}, which is floating")
+        if isinstance(c, bool | int | float):  # a Python number has no dtype of its own
+            c = np.asarray(c, dtype=x.dtype)
+        c = np.asarray(c)
+        if c.shape != x.shape:
+            raise RuleFault(_misshapen(c, x, i))
+        if c.dtype != x.dtype:
+            raise RuleFault(f"the rule returned {c.dtype} for input {i}, which is {x.dtype}")
+        return np.array(c, dtype=np.float64).ravel()
+
+    def grain(self) -> Floats:
+        """Rounding noise of every output: how much it jumps where it should not."""
+        if self._grain is None:
+            floor = 0.5 * 2.0 ** (1 - self.bits) * np.abs(self.base)
+            floor = np.where(np.isfinite(floor), floor, 0.0)
+            values = self._grid(8 if self.bits == EXACT else 2)
+            still = np.sum(values[1:] != values[:-1], axis=0) <= 1
+            noise = noise_of(values, floor)
+            if self.bits == EXACT and np.any(still & (self.base != 0.0)):
+                # An output that did not move may be rounded more coarsely than that grid is wide.
+                coarse = noise_of(self._grid(26), floor)
+                noise = np.where(still, np.maximum(noise, coarse), noise)
+            self._grain = noise
+        return self._grain
+
+    def _grid(self, spread: int) -> Floats:
+        """``f`` on a line of points that are whole multiples of an ulp apart in every element."""
+        origin = [self.point[i].copy() for i in self.active]
+        strides = []
+        for i, x in zip(self.active, origin, strict=True):
+            ulp = np.spacing(np.maximum(np.abs(x), np.asarray(self.typical(i) * 2.0**-20, x.dtype)))
+            if self.bits < bits_of(x.dtype):
+                ulp = ulp * 2.0 ** (bits_of(x.dtype) - self.bits)
+            odd = self.rng.integers(2**spread, 2 ** (spread + 1), x.shape) * 2 + 1
+            sign = self.rng.choice([-1.0, 1.0], x.shape)
+            strides.append((ulp * odd * sign).astype(x.dtype))
+        rows = [self.base - self.base]
+        for k in range(1, GRID):
+            for i, x, stride in zip(self.active, origin, strides, strict=True):
+                self.point[i][...] = x + stride * k
+            with np.errstate(all="ignore"):
+                rows.append(self.value() - self.base)
+        for i, x in zip(self.active, origin, strict=True):
+            self.point[i][...] = x
+        return np.array(rows)
+
+    def element(self, i: int, j: int, channels: Floats | None) -> Ray:
+        """The ray along element ``j`` of input ``i``; ``channels`` are rows of cotangents."""
+        flat = self.point[i].flat
+        here = flat[j]
+        size = power_of_two(max(abs(float(here)), 1e-290) if here else self.typical(i))
+        moved = np.zeros(self.base.shape, dtype=bool)
+
+        def sample(step: float) -> tuple[float, Floats]:
+            flat[j] = here + here.dtype.type(step)
+            taken = float(flat[j]) - float(here)
+            if not np.isfinite(taken):
+                taken = np.sign(step) * abs(step)
+            with np.errstate(all="ignore"):
+                change = self.value() - self.base
+            flat[j] = here
+            moved[change != 0.0] = True
+            return taken, self._seen(change, channels)
+
+        bits = self.bits_at(i)
+        lost = np.log2(size) - np.log2(float(np.spacing(np.abs(here)))) if here else 60
+        deepest = min(int(lost) - 3 - (EXACT - bits if bits < bits_of(here.dtype) else 0), 50)
+        highest = int(np.floor(np.log2(size) - np.log2(max(self.typical(i), size)))) - 3
+        ray = Ray(sample, self.seen_noise(channels), size, deepest, highest, bits)
+        ray.moved = moved
+        return ray
+
+    def direction(self, i: int, v: Floats, channels: Floats | None) -> Ray:
+        """The ray along ``v``, flat, through input ``i``."""
+        x = self.point[i]
+        here, along = x.copy(), v.reshape(x.shape)
+
+        def sample(step: float) -> tuple[float, Floats]:
+            x[...] = here + (along * step).astype(x.dtype)
+            with np.errstate(all="ignore"):
+                change = self.value() - self.base
+            x[...] = here
+            return step, self._seen(change, channels)
+
+        bits = self.bits_at(i)
+        return Ray(sample, self.seen_noise(channels), 1.0, bits - 8, -2, bits)
+
+    def strides(self, i: int) -> Floats:
+        """For every element of input ``i`` the power of two below its size."""
+        sizes = np.abs(self.point[i].astype(np.float64)).ravel()
+        sizes = np.where(sizes > 0.0, sizes, self.typical(i))
+        return np.asarray(2.0 ** np.floor(np.log2(sizes)))
+
+    @staticmethod
+    def _seen(change: Floats, channels: Floats | None) -> Floats:
+        with np.errstate(all="ignore"):
+            return change if channels is None else channels @ change
+
+    def seen_noise(self, channels: Floats | None, moved: Any = None) -> Floats:
+        """Noise of every channel, of the outputs that moved if that is known."""
+        grain = self.grain()
+        if channels is None:
+            return grain
+        part = grain if moved is None else np.where(moved, grain, 0.0)
+        return np.sqrt(channels**2 @ part**2)
+
+    def rule_noise(self, g: Floats, rows: list[Floats], rounds: int = 4) -> list[Floats]:
+        """How much the rule answers to changes of the inputs and of ``g`` by an ulp or two."""
+        noise = [np.zeros_like(row) for row in rows]
+        origin = [self.point[i].copy() for i in self.active]
+        eps = 2.0 ** (1 - self.bits)
+        for _ in range(rounds):
+            for i, x in zip(self.active, origin, strict=True):
+                ulps = self.rng.choice([-2.0, -1.0, 1.0, 2.0], x.shape)
+                wide = 2.0 ** (bits_of(x.dtype) - self.bits_at(i))
+                self.point[i][...] = x + (np.spacing(np.abs(x)) * ulps * wide).astype(x.dtype)
+            try:
+                jittered = self.pull(g * (1.0 + eps * self.rng.choice([-1.0, 1.0], g.shape)))
+            finally:
+                for i, x in zip(self.active, origin, strict=True):
+                    self.point[i][...] = x
+            with np.errstate(all="ignore"):
+                for total, row, again in zip(noise, rows, jittered, strict=True):
+                    np.fmax(total, np.abs(again - row), out=total)
+        return noise
+
+
+def _misshapen(c: Any, x: Any, i: int) -> str:
+    said = f"the rule returned shape {c.shape} for input {i} of shape {x.shape}"
+    if c.ndim >= x.ndim and c.size > x.size:
+        return said + ": a broadcast was not summed"
+    if c.shape == x.shape[::-1]:
+        return said + ": it is transposed"
+    return said
+

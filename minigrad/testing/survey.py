@@ -1,0 +1,270 @@
+"""The whole check of one rule at one point: every element, or random directions through many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minigrad.testing.differences import Floats, Ray
+from minigrad.testing.examine import BROKEN, FAIL, OPEN, PASS, Claim, Weighed, weigh
+from minigrad.testing.probe import Subject
+from minigrad.testing.report import Finding, Verdict
+
+ELEMENTWISE = 256  # elements in all that are checked one by one
+UNITS = 32  # outputs that get a cotangent of their own
+SIGNS = 6  # random cotangents where there are more outputs
+DIRECTIONS = 6  # random directions through a large input
+SAMPLE = 6  # elements of a large input that are checked one by one besides
+
+VERDICTS: dict[int, Verdict] = {
+    PASS: "pass", OPEN: "inconclusive", FAIL: "fail", BROKEN: "not differentiable"
+}  # fmt: skip
+RANK = {PASS: 0, OPEN: 1, BROKEN: 2, FAIL: 3}
+
+
+@dataclass
+class Survey:
+    """Rows of the rule, one for each cotangent, and what finite differences said of them.
+
+    Attributes:
+        rows: By cotangent, then by active input, the flat gradient of the rule.
+        measured: By active input, finite differences by cotangent and element; NaN where unknown.
+        codes: By active input, a code for each element; -1 where it was not checked by itself.
+    """
+
+    subject: Subject
+    names: Sequence[str]
+    channels: Floats | None
+    cotangents: Floats
+    labels: list[str]
+    rows: list[list[Floats]]
+    measured: list[Floats] = field(default_factory=list)
+    tolerances: list[Floats] = field(default_factory=list)
+    codes: list[np.ndarray] = field(default_factory=list)  # type: ignore[type-arg]
+    findings: list[Finding] = field(default_factory=list)
+    resolution: float = 0.0
+    checked: int = 0
+    notes: list[str] = field(default_factory=list)
+    _noise: list[list[Floats]] | None = None
+
+    def noise(self) -> list[list[Floats]]:
+        """How far rounding moves the rule, in the layout of ``rows``."""
+        if self._noise is None:
+            pairs = zip(self.cotangents, self.rows, strict=True)
+            self._noise = [self.subject.rule_noise(g, row) for g, row in pairs]
+        return self._noise
+
+
+def survey(subject: Subject, names: Sequence[str], limit: int = ELEMENTWISE) -> Survey:
+    """Check the rule of ``subject`` in every active input."""
+    made = _begin(subject, names)
+    sizes = [subject.point[i].size for i in subject.active]
+    for size in sizes:
+        made.measured.append(np.full((len(made.rows), size), np.nan))
+        made.tolerances.append(np.full((len(made.rows), size), np.nan))
+        made.codes.append(np.full(size, -1))
+        made.checked += size if made.rows else 0
+    if not made.rows:
+        return made
+    left = limit
+    for position in sorted(range(len(sizes)), key=sizes.__getitem__):
+        if sizes[position] <= left:
+            left -= sizes[position]
+            for j in range(sizes[position]):
+                _element(made, position, j)
+        else:
+            _directions(made, position)
+    return made
+
+
+def _begin(subject: Subject, names: Sequence[str]) -> Survey:
+    """Choose cotangents and ask the rule for all of them."""
+    live = np.flatnonzero(np.isfinite(subject.base))
+    count = subject.base.size
+    if len(live) <= UNITS:
+        cotangents = np.zeros((len(live), count))
+        cotangents[np.arange(len(live)), live] = 1.0
+        channels = None if len(live) == count else cotangents
+        labels = [_label(int(k), subject.out_shape) for k in live]
+    else:
+        cotangents = np.zeros((SIGNS, count))
+        cotangents[:, live] = subject.rng.choice([-1.0, 1.0], (SIGNS, len(live)))
+        channels, labels = cotangents, [f"±mix {k}" for k in range(SIGNS)]
+    rows = [subject.pull(g) for g in cotangents]
+    return Survey(subject, names, channels, cotangents, labels, rows)
+
+
+def _label(k: int, shape: tuple[int, ...]) -> str:
+    return "[" + ", ".join(str(int(i)) for i in np.unravel_index(k, shape)) + "]" if shape else ""
+
+
+def _renoise(made: Survey) -> Callable[[Ray], Floats]:
+    def renoise(ray: Ray) -> Floats:
+        if made.channels is None or ray.moved is None:
+            return ray.noise
+        return made.subject.seen_noise(made.channels, ray.moved)
+
+    return renoise
+
+
+def _suggested(made: Survey, size: float) -> Floats:
+    """The derivative that the size of the function suggests, in every channel."""
+    base = np.where(np.isfinite(made.subject.base), made.subject.base, 0.0)
+    total = np.abs(base) if made.channels is None else np.sqrt(made.channels**2 @ base**2)
+    return np.asarray(total / size)
+
+
+def _element(made: Survey, position: int, j: int) -> Weighed:
+    """Check one element in every channel."""
+    subject = made.subject
+    i = subject.active[position]
+    ray = subject.element(i, j, made.channels)
+    rule = np.array([row[position][j] for row in made.rows])
+    with np.errstate(invalid="ignore"):
+        largest = np.array([np.max(np.abs(row[position])) for row in made.rows])
+    largest = np.where(np.isfinite(largest), largest, 0.0)
+    eps = 2.0 ** (1 - ray.bits)
+
+    def noise() -> Floats:
+        moved = np.array([row[position][j] for row in made.noise()])
+        steady = np.nan_to_num(moved, nan=0.0, posinf=0.0)
+        return 2.0 * steady + 4.0 * eps * (largest + _suggested(made, min(ray.size, 1.0)))
+
+    natural = np.fmax(largest, _suggested(made, ray.size))
+    weighed = weigh(ray, Claim(rule, natural, noise), _renoise(made))
+    made.measured[position][:, j] = weighed.estimate.value
+    made.tolerances[position][:, j] = weighed.tolerance
+    made.resolution = max(made.resolution, weighed.resolution)
+    if (weighed.codes == BROKEN).any():
+        # 0 * inf: what is infinite in one output makes the others NaN.
+        weighed.codes[(weighed.codes == FAIL) & ~np.isfinite(rule)] = BROKEN
+    worst = max(weighed.codes.tolist(), key=RANK.__getitem__)
+    made.codes[position][j] = worst
+    if worst != PASS:
+        made.findings.append(_finding(made, position, j, rule, weighed, worst))
+    return weighed
+
+
+def _finding(
+    made: Survey, position: int, j: int, rule: Floats, weighed: Weighed, code: int
+) -> Finding:
+    """Describe an element through the channel that is furthest off."""
+    i = made.subject.active[position]
+    estimate = weighed.estimate
+    with np.errstate(all="ignore"):
+        excess = np.abs(rule - estimate.value) / np.maximum(weighed.tolerance, 1e-300)
+    k = int(np.argmax(np.where(weighed.codes == code, np.nan_to_num(excess, nan=1e300) + 1.0, -1.0)))
+    index = tuple(int(a) for a in np.unravel_index(j, made.subject.point[i].shape))
+    broken = str(estimate.broken[k])
+    note = _told(broken, float(estimate.sides[0][k]), float(estimate.sides[1][k]), float(rule[k]))
+    return Finding(
+        VERDICTS[code], made.names[i], index, made.labels[k], float(rule[k]),
+        float(estimate.value[k]), float(weighed.tolerance[k]), note,
+    )  # fmt: skip
+
+
+def _told(broken: str, left: float, right: float, rule: float) -> str:
+    if broken == "kink":
+        low, high = sorted((left, right))
+        inside = "between" if low <= rule <= high else "not between"
+        return f"kink: slopes {left:.4g} and {right:.4g}, the rule's is {inside} them"
+    if broken == "jump":
+        return "jump: the function is not continuous here"
+    if broken == "vertical":
+        return "vertical tangent: the slope grows without bound"
+    if broken == "edge":
+        return "edge of the domain: f is not finite on one side"
+    return ""
+
+
+def _directions(made: Survey, position: int) -> None:
+    """Check a large input in random directions and, where one fails, look for the culprit."""
+    subject = made.subject
+    i = subject.active[position]
+    strides = subject.strides(i)
+    found = False
+    for _ in range(DIRECTIONS):
+        v = strides * subject.rng.choice([-1.0, 1.0], strides.shape)
+        weighed = _along(made, position, v)
+        made.resolution = max(made.resolution, weighed.resolution)
+        worst = max(weighed.codes.tolist(), key=RANK.__getitem__)
+        if worst == PASS:
+            continue
+        found = True
+        if worst == OPEN:
+            name = made.names[i]
+            made.findings.append(
+                Finding("inconclusive", name, (), "a direction", np.nan, np.nan, np.nan)
+            )
+        else:
+            _bisect(made, position, v, worst)
+        break
+    sizes = strides.size
+    zeros = np.flatnonzero(subject.point[i].ravel() == 0.0)
+    picks = set(subject.rng.choice(sizes, min(SAMPLE, sizes), replace=False).tolist())
+    picks |= {int(z) for z in zeros[:1]}
+    for j in sorted(picks):
+        if made.codes[position][j] == -1:
+            _element(made, position, j)
+    if not found:
+        k = len(made.rows)
+        miss = "0 for one wrong element" if DIRECTIONS else ""
+        made.notes.append(
+            f"{made.names[i]}: {sizes} elements in {DIRECTIONS} random directions x {k} "
+            f"cotangents; chance to miss what is wrong 2^-{DIRECTIONS}, {miss}"
+        )
+
+
+def _along(made: Survey, position: int, v: Floats) -> Weighed:
+    """Check one direction through a large input in every channel."""
+    subject = made.subject
+    ray = subject.direction(subject.active[position], v, made.channels)
+    terms = [row[position] * v for row in made.rows]
+    rule = np.array([float(np.sum(t)) for t in terms])
+    natural = np.array([float(np.linalg.norm(t)) for t in terms])
+    eps = 2.0 ** (1 - ray.bits)
+
+    def noise() -> Floats:
+        moved = [
+            4.0 * float(np.linalg.norm(np.nan_to_num(row[position], posinf=0.0) * v))
+            for row in made.noise()
+        ]
+        return np.array(moved) + 16.0 * eps * natural * np.log2(v.size + 2.0)
+
+    natural = np.where(np.isfinite(natural), natural, 0.0)
+    return weigh(ray, Claim(rule, natural, noise), _renoise(made))
+
+
+def _bisect(made: Survey, position: int, v: Floats, code: int) -> None:
+    """Halve a direction until the element is found that has ``code`` in it."""
+    inside = np.flatnonzero(v)
+    while len(inside) > 1:
+        halves = inside[: len(inside) // 2], inside[len(inside) // 2 :]
+        scores = []
+        for half in halves:
+            part = np.zeros_like(v)
+            part[half] = v[half]
+            scores.append(_score(_along(made, position, part), code))
+            if scores[0] > 1e6:
+                break
+        inside = halves[int(np.argmax(scores))]
+    j = int(inside[0])
+    _element(made, position, j)
+    if made.codes[position][j] != code:
+        i = made.subject.active[position]
+        index = tuple(int(a) for a in np.unravel_index(j, made.subject.point[i].shape))
+        made.findings.append(
+            Finding(VERDICTS[code], made.names[i], index, "a direction", np.nan, np.nan, np.nan)
+        )
+
+
+def _score(weighed: Weighed, code: int) -> float:
+    """How strongly a direction shows what is looked for."""
+    if not (weighed.codes == code).any():
+        return 0.0
+    if code == BROKEN:
+        return 1.0
+    return 1.0 + float(np.sum(weighed.codes == code))
+
