@@ -11,6 +11,7 @@ from minigrad.viz import diagnose
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.fold import Fold, Scopes, Unit, fold_tape
 from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
+from minigrad.viz.known import closed_form
 from minigrad.viz.mirror import mirror
 from minigrad.viz.operands import Namer
 from minigrad.viz.rules import rule_text
@@ -157,9 +158,30 @@ class Builder:
         card.title = unit.scope.name
         inner = [self.vertices[m].op for m in unit.members]
         card.ops = len(inner)
-        if self.mode != "forward" and len(inner) > 1:
+        if self.mode == "forward" or not card.gradient:
+            return
+        form = self.known_form(unit, card)
+        if form is not None:
+            card.rules = [form]
+        elif len(inner) > 1:
             shown = inner if len(inner) <= 5 else [*inner[:2], "…", *inner[-2:]]
             card.rules = ["through " + ", ".join(reversed(shown))]
+
+    def known_form(self, unit: Unit, card: Card) -> str | None:
+        """The closed form of a function of one input that gets a gradient and one that does not."""
+        outside = {p for m in unit.members for p in self.vertices[m].inputs} - set(unit.members)
+        drawn = sorted(p for p in outside if p in self.unit_of)
+        inputs = [p for p in drawn if self.vertices[p].kind != "constant"]
+        others = [p for p in drawn if self.vertices[p].kind == "constant"]
+        if len(inputs) != 1 or len(others) != 1 or card.gradient is None:
+            return None
+        x, other = self.vertices[inputs[0]], self.vertices[others[0]]
+        if x.value is None or x.gradient is None or card.gradient.rows != ((1.0,),):
+            return None
+        name = "in" if x.kind == "op" else self.namer.of(x.index)
+        other_name = self.namer.of(other.index)
+        form = closed_form(card.title, x.value, name, other.value, other_name, x.gradient)
+        return None if form is None else f"∂L/∂{name} = {form}"
 
     def describe_fold(self, card: Card, unit: Unit) -> None:
         """A module, a repeat or a run: how much is in it."""
@@ -213,10 +235,11 @@ class Builder:
             found.sort(key=lambda f: f.kind in ("vanishing", "exploding"))
         for finding in found:
             message = finding.message
-            if card.kind == "fold" and unit.members[-1] != finding.vertex:
+            relative = finding.kind in ("vanishing", "exploding")
+            if card.kind == "fold" and unit.members[-1] != finding.vertex and not relative:
                 where = self.namer.full(finding.vertex)
-                if finding.kind not in ("vanishing", "exploding"):
-                    message = f"{where}: {message}"
+                around = unit.scope.path if unit.scope is not None else card.path
+                message = f"{where.removeprefix(f'{around}.')}: {message}"
             card.badges.append(message)
             if card.kind != "fold" and (finding.rows or finding.columns):
                 half = card.marks.setdefault(finding.half, {"rows": (), "columns": ()})
@@ -243,9 +266,13 @@ class Builder:
                 found[source, target] = Edge(f"n{source}", f"n{target}", kind)
         edges = list(found.values())
         if self.mode == "both":
+            # Where everything hangs together, a second edge everywhere hides more than it shows.
+            tangled = len(found) > 2 * len(self.units)
             for (source, target), edge in found.items():
                 gradient = self.cards[source].gradient
-                if gradient is not None and edge.kind != "input" and self.cards[target].gradient:
+                if gradient is None or edge.kind == "input" or not self.cards[target].gradient:
+                    continue
+                if not tangled or target == source + 1:
                     edges.append(Edge(edge.source, edge.target, "gradient", gradient.norm))
         return edges
 
@@ -271,10 +298,10 @@ def _folded(text: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
         return text
     if any(sign in text for sign in (" + ", " − ", " where ", " × ", " / ")):
         text = f"({text})"
-    if axes == [0]:
-        return f"Σ rows {text}"
     if len(axes) == len(shape):
         return f"Σ {text}"
+    if axes == [0]:
+        return f"Σ rows {text}"
     return f"Σ axes {', '.join(map(str, axes))} {text}"
 
 

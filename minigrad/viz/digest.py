@@ -87,7 +87,9 @@ def _rows(array: Array) -> tuple[tuple[float, ...], ...] | None:
     if not 0 < array.size <= MOSAIC * MOSAIC:
         return None
     if array.ndim < 2:
-        width = array.size if array.size <= DIGITS else DIGITS if array.size <= 64 else MOSAIC
+        longest = DIGITS if array.size <= DIGITS * DIGITS else MOSAIC
+        lines = -(-array.size // longest)
+        width = -(-array.size // lines)
         flat = array.ravel().tolist()
         return tuple(tuple(flat[i : i + width]) for i in range(0, len(flat), width))
     table = array.reshape(-1, array.shape[-1])

@@ -35,6 +35,10 @@ class _Writer:
         self.cards = {card.id: card for card in graph.cards}
         self.mirror = graph.mode == "backward"
         self.spine = self._spine()
+        self.first: dict[str, str] = {}  # where a leaf that several ops use is held
+        for edge in graph.edges:
+            if edge.kind == "parameter":
+                self.first.setdefault(edge.source, edge.target)
         gradients = [e.norm for e in graph.edges if e.kind == "gradient" and 0 < e.norm < math.inf]
         self.least, self.most = min(gradients, default=1.0), max(gradients, default=1.0)
 
@@ -80,20 +84,19 @@ class _Writer:
         self.digraph.attr("node", shape="plain", fontname=FONT, fontcolor=t.text)
         edge = {"arrowsize": "0.7", "penwidth": "1.3", "color": t.forward}
         self.digraph.attr("edge", fontname=FONT, fontsize="8", fontcolor=t.muted, **edge)
-        self.place(self.digraph, None)
+        self.place()
         for drawn in self.graph.edges:
             self.edge(drawn)
 
-    def place(self, digraph: graphviz.Digraph, group: str | None) -> None:
-        """Write the cards of a group, then the groups inside it."""
-        stack: list[tuple[Any, str | None, Any]] = [(digraph, group, None)]
+    def place(self) -> None:
+        """Write all cards, inside the boxes of their groups."""
         children: dict[str | None, list[Group]] = {}
         for g in self.graph.groups:
             children.setdefault(g.parent, []).append(g)
         members: dict[str | None, list[Card]] = {}
         for card in self.graph.cards:
             members.setdefault(card.group, []).append(card)
-        self._place(stack[0][0], None, children, members)
+        self._place(self.digraph, None, children, members)
 
     def _place(
         self,
@@ -180,6 +183,8 @@ class _Writer:
                 source, target = edge.source.replace("b", "n"), edge.target.replace("b", "n")
                 if self.mirror and (source, target) in self.spine:
                     look["weight"] = "900"
+        if self.first.get(edge.source, edge.target) != edge.target:
+            look["constraint"] = "false"
         self.digraph.edge(edge.source, edge.target, **look)
 
     def width(self, norm: float) -> float:

@@ -17,6 +17,7 @@ __all__ = ["Fold", "Scopes", "Unit", "fold_tape"]
 
 Fold = Literal["auto"] | bool
 LONGEST_PERIOD = 8
+MANY = 8  # inputs from outside that are still drawn one by one where ops are not
 FEW = 4  # cards that say too little: repeats and runs are tried before folding to so few
 
 
@@ -122,6 +123,14 @@ class _Folding:
         self.tape, self.scopes, self.fold = tape, scopes, fold
         self.folded: set[Scope] = set() if fold is False else set(scopes.composites)
         self.tops: dict[Scope, Scope | None] = {}
+        self.crowded = sum(v.kind != "op" and self.outside(v) for v in tape.vertices) > MANY
+
+    def outside(self, v: Vertex) -> bool:
+        """Whether a leaf or constant comes from outside of all modules."""
+        users = self.scopes.consumers.get(v.index)
+        if not users:
+            return False
+        return self.is_input(v) or (v.kind == "leaf" and self.tape.vertices[users[0]].scope is None)
 
     def add(self, scopes: Sequence[Scope]) -> None:
         self.folded.update(scopes)
@@ -210,7 +219,7 @@ class _Folding:
             return v.shape != user.shape or user.scope is None or user.scope.name == "dropout"
         if consumers[0].kind == "module":
             return not self.is_input(v)
-        return True
+        return self.crowded or not self.outside(v)
 
 
 def fold_tape(tape: Tape, scopes: Scopes, fold: Fold, max_cards: int) -> list[Unit]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.viz.digest import BINS, Digest
+from minigrad.viz.digest import BINS, DIGITS, Digest
 from minigrad.viz.graph import Card, Graph, Group
 from minigrad.viz.style import Theme, heat, ink, number
 
@@ -167,7 +167,7 @@ class Labels:
         if digest.digits and self.afford(digest):
             indexed = half == "value" and card.kind not in ("parameter",) and len(digest.shape) > 0
             indexed = indexed or card.kind == "pull"
-            upright = digest.integer and len(digest.shape) == 1
+            upright = digest.integer and len(digest.shape) == 1 and digest.size <= DIGITS
             return self.digits(digest, marks, indexed, upright)
         if digest.rows is not None and self.afford(digest):
             return self.mosaic(digest, marks)
@@ -259,14 +259,8 @@ class Labels:
         cells = []
         for count in counts:
             share = max(round(height * count / top), 1)
-            bar = _table(
-                [_row(_cell(width=width, height=share, fixedsize="TRUE"))],
-                bgcolor=colour if count else self.theme.line,
-                fixedsize="TRUE",
-                width=width,
-                height=share,
-            )
-            cells.append(_cell(bar, valign="BOTTOM", width=width, height=height, fixedsize="TRUE"))
+            fill = colour if count else self.theme.line
+            cells.append(_cell(_bar(width, height, share, fill)))
         size = {"width": (width + 1) * len(counts) + 1, "height": height + 2}
         return _table([_row(*cells)], cellspacing=1, fixedsize="TRUE", **size)
 
@@ -339,14 +333,7 @@ class Labels:
         cells = []
         for norm in norms:
             height = max(round(22 * self.share(norm)), 1)
-            bar = _table(
-                [_row(_cell(width=width, height=height, fixedsize="TRUE"))],
-                bgcolor=self.theme.backward,
-                fixedsize="TRUE",
-                width=width,
-                height=height,
-            )
-            cells.append(_cell(bar, valign="BOTTOM", width=width, height=22, fixedsize="TRUE"))
+            cells.append(_cell(_bar(width, 22, height, self.theme.backward)))
         size = {"width": (width + 1) * len(norms) + 1, "height": 24}
         return _table([_row(*cells)], cellspacing=1, fixedsize="TRUE", **size)
 
@@ -354,8 +341,11 @@ class Labels:
 
     def group(self, group: Group) -> str:
         """The title of a module."""
-        title = _font(escape(group.title, 40), 12, self.theme.text, bold=True)
-        facts = [group.subtitle] if group.subtitle else []
+        name, kind = group.title, group.subtitle
+        if kind.startswith(name):
+            name, kind = kind, ""
+        title = _font(escape(name, 40), 12, self.theme.text, bold=True)
+        facts = [kind] if kind else []
         if group.params:
             facts.append(f"{group.params:,} params")
         if group.norm is not None and self.graph.mode != "forward":
@@ -402,6 +392,15 @@ class Labels:
             text = _font(sign, 8, t.muted if x == 0 else ink(fill)) if sign else ""
             cells.append(_cell(text, bgcolor=fill, width=16, height=12, fixedsize="TRUE"))
         return _table([_row(*cells)], cellspacing=4)
+
+
+def _bar(width: int, height: int, filled: int, colour: str) -> str:
+    """A bar that stands on the ground: Graphviz centres what is not as high as its cell."""
+    size: dict[str, object] = {"width": width, "fixedsize": "TRUE"}
+    rows = [_row(_cell(height=filled, bgcolor=colour, **size))]
+    if filled < height:
+        rows.insert(0, _row(_cell(height=height - filled, **size)))
+    return _table(rows, height=height, **size)
 
 
 def histogram(digest: Digest) -> tuple[int, ...]:

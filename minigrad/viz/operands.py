@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.viz.style import number
 from minigrad.viz.tape import Tape, Vertex
 
 __all__ = ["Namer"]
@@ -65,7 +64,7 @@ class Namer:
         """What the input at ``i`` is called in the rules of ``v``."""
         parent = v.parents[i]
         if parent is None:
-            return number(v.numbers[i]) if i in v.numbers else self._declared(v, i)
+            return _plain(v.numbers[i]) if i in v.numbers else self._declared(v, i)
         if self.vertices[parent].kind != "op":
             return self.of(parent)
         ops = [p for p in v.parents if p is not None and self.vertices[p].kind == "op"]
@@ -103,6 +102,11 @@ class Namer:
         if parent is None or self.vertices[parent].kind != "op":
             return self.argument(v, i) if parent is not None or i in v.numbers else ""
         return ""
+
+
+def _plain(x: Any) -> str:
+    """A constant as it would be typed."""
+    return f"{x:.4g}".replace("-", "−") if isinstance(x, int | float) else str(x)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -139,6 +139,8 @@ class _Writer:
             return f"{self.write(left, 1)} {_CALLED[plain]} {self.write(right, 1)}", 0
         if plain == "add.reduce":
             return f"Σ {self.write(arguments[0], 3)}", 2
+        if plain == "spread":
+            plain = "repeat"
         if plain == "expand_reduced" or (plain == "asarray" and arguments):
             return self.node(arguments[0])
         if method and isinstance(node.func, ast.Attribute):
@@ -148,7 +150,7 @@ class _Writer:
         return f"{plain}({', '.join(self.write(a) for a in arguments)})", _ATOM
 
     def is_static(self, node: ast.expr) -> bool:
-        """Whether an argument is only a shape, an axis or the like, which readers can do without."""
+        """Whether an argument is only a shape or an axis, which readers can do without."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         return bool(names) and not names & self.arrays
 
@@ -220,7 +222,7 @@ def rule_text(
     >>> rule_text(ops.matmul, 1, {"a": "x", "b": "weight"}, {})
     'xᵀ · g'
     >>> rule_text(ops.mean, 0, {"x": "h"}, {"x_shape": (4, 2), "axis": None, "keepdims": False})
-    'spread(g / 8)'
+    'repeat(g / 8)'
     """
     name = primitive.inputs[0] if primitive.variadic else primitive.inputs[position]
     rule = primitive.rules.get(name)
