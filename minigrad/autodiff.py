@@ -51,27 +51,24 @@ def backprop(
     found: Cotangents = {}
     mine: set[Node] = set()  # vertices whose cotangent is a sum that this walk allocated
     aliased: set[Node] = set()  # leaves whose cotangent is another's array, or a view of it
-    pending = [(-node.serial, node) for node in cotangents]
+    pending = [(-node.serial, node) for node in cotangents if node.plan is not None]
     heapq.heapify(pending)
     while pending:
         node = heappop(pending)[1]
         g = cotangents.pop(node)
+        plan = node.plan
+        kept = node.kept
+        if kept is None or plan is None:
+            raise BackwardError(_released(node))
         if node.hooks is not None:
             g = _run_hooks(node, g, differentiable)
         if wanted:
             if node in wanted:
                 found[node] = g
                 continue
-        elif node.owner is not None:
-            _deposit(node, _owned(g) if node in aliased or node.plan is not None else g)
-        plan = node.plan
-        if plan is None:
-            continue
-        kept = node.kept
-        if kept is None:
-            raise BackwardError(_released(node))
-        if useful is not None:
             _check_kept(node)
+        elif node.owner is not None:
+            _deposit({node: _owned(g)})
         if differentiable:
             kept = _as_tensors(node, kept)
         parents, params = node.parents, node.params
@@ -86,25 +83,41 @@ def backprop(
             except Exception as error:
                 error.add_note(f"  in the gradient rule of {node} for input {i}")
                 raise
-            if parent.plan is None:
-                if parent.mutated > node.serial and (i in plan.sources or _is_view(node, parent)):
-                    raise MutationError(_mutated(node, parent))
-                if c is g or differentiable or c.base is not None:
-                    aliased.add(parent)
-            if parent not in cotangents:
-                cotangents[parent] = c
+            if (
+                parent.plan is None
+                and parent.mutated > node.serial
+                and (i in plan.sources or _is_view(node, parent))
+            ):
+                raise MutationError(_mutated(node, parent))
+            if parent in cotangents:
+                if parent in mine:
+                    cotangents[parent] += c
+                else:
+                    cotangents[parent] = cotangents[parent] + c
+                    aliased.discard(parent)
+                    if not differentiable and parent.shape:  # a sum of 0-d arrays is a scalar
+                        mine.add(parent)
+                continue
+            cotangents[parent] = c
+            if parent.plan is not None:
                 heappush(pending, (-parent.serial, parent))
-            elif parent in mine:
-                cotangents[parent] += c
-            else:
-                cotangents[parent] = cotangents[parent] + c
-                aliased.discard(parent)
-                if not differentiable and parent.shape:  # a sum of 0-d arrays is a NumPy scalar
-                    mine.add(parent)
+            elif c is g or differentiable or c.base is not None:
+                aliased.add(parent)
         if not keep:
             node.kept = None  # the skeleton (op, shapes, scope) stays, to be drawn
             if plan.drops:
                 node.params = {}
+    # Only leaves are left. Nothing is deposited before the walk is over: one that fails halfway
+    # leaves every gradient as it was.
+    for node, g in cotangents.items():
+        if node.hooks is not None:
+            cotangents[node] = g = _run_hooks(node, g, differentiable)
+        if node in aliased:
+            cotangents[node] = _owned(g)
+        if node in wanted:
+            found[node] = g
+    if not wanted:
+        _deposit(cotangents)
     return found
 
 
@@ -147,13 +160,18 @@ def _check_kept(node: Node) -> None:
             raise MutationError(_mutated(node, parent))
 
 
-def _deposit(node: Node, g: Array) -> None:
-    owner = node.owner() if node.owner is not None else None
-    if owner is None:
-        return
-    tensor = g if isinstance(g, Tensor) else wrap(g if g.__class__ is np.ndarray else np.asarray(g))
+def _deposit(cotangents: Cotangents) -> None:
+    """Add cotangents to ``.grad`` of the Tensors whose vertices these are, where still alive."""
     with _DEPOSIT:
-        owner.grad = tensor if owner.grad is None else owner.grad + tensor
+        for node, g in cotangents.items():
+            owner = node.owner() if node.owner is not None else None
+            if owner is None:
+                continue
+            if g.__class__ is np.ndarray:
+                g = wrap(g)
+            elif not isinstance(g, Tensor):
+                g = wrap(np.asarray(g))
+            owner.grad = g if owner.grad is None else owner.grad + g
 
 
 def _fit(c: Array, node: Node, parent: Node) -> Array:
@@ -241,11 +259,11 @@ def backward(
             backprop({node: g}, keep=True, differentiable=True)
     else:
         g = g._data if isinstance(g, Tensor) else g
-        if RECORDING.get():
-            with no_grad():
-                backprop({node: g}, keep=retain_graph)
-        else:
+        token = RECORDING.set(False)
+        try:
             backprop({node: g}, keep=retain_graph)
+        finally:
+            RECORDING.reset(token)
 
 
 Tensor.backward = backward

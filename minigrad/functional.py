@@ -130,7 +130,8 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
         )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: class labels are integers, not {labels.dtype}")
-    if labels.size and (np.minimum.reduce(labels, axis=None) < 0 or labels.max() >= shape[-1]):
+    # One look at both ends of the range: as an unsigned number, a negative label is a huge one.
+    if labels.size and labels.view(f"u{labels.itemsize}").max() >= shape[-1]:
         raise IndexError(
             f"cross_entropy: labels span {labels.min()}..{labels.max()}, but logits {shape} have "
             f"classes 0..{shape[-1] - 1}"

@@ -57,13 +57,16 @@ class Plan:
 
     ``keep(values, out)`` makes the tuple that the node holds; ``pulls`` are pairs of an input's
     position and ``pull(g, kept, params)``, its gradient rule with the requests already wired;
-    ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``; ``drops``
-    whether the static parameters hold arrays too, to be released with what is kept.
+    ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``;
+    ``constants`` whether some input requires no gradient; ``drops`` whether the static parameters
+    hold arrays too, to be released with what is kept.
     """
 
+    primitive: Primitive[...]
     keep: Callable[[Sequence[Array], Array], tuple[Any, ...]]
     pulls: tuple[tuple[int, Callable[[Array, Sequence[Any], dict[str, Any]], Array]], ...]
     sources: tuple[int, ...]
+    constants: bool
     drops: bool
 
 
@@ -119,14 +122,16 @@ class Primitive(Generic[P]):
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Array:
         """Run on arrays, or let the first argument that interprets primitives do it."""
-        operands: tuple[Any, ...] = args
-        statics: dict[str, Any] = params
-        if self.direct and operands and operands[0].__class__ in _PLAIN:
-            return self.kernel(*operands, **statics)
-        if self.statics or params or len(operands) != self.arity:
-            operands, statics = self.bind(operands, statics)
+        if self.direct and args and args[0].__class__ in _PLAIN:
+            return self.kernel(*args, **params)
+        if self.statics or params or len(args) != self.arity:
+            return self.apply(*self.bind(args, params))
+        return self.apply(args, params)
+
+    def apply(self, operands: tuple[Any, ...], statics: dict[str, Any]) -> Array:
+        """Run on operands and all of the static parameters, with nothing left to bind."""
         for operand in operands:
-            interpret = getattr(type(operand), "__primitive__", None)
+            interpret = getattr(operand.__class__, "__primitive__", None)
             if interpret is not None:
                 return interpret(self, operands, statics)
         return self.kernel(*operands, **statics)
@@ -204,7 +209,9 @@ class Primitive(Generic[P]):
 
         def slot(source: int, *, shape: bool = False) -> str:
             value = "out" if source == OUT else f"v[{source}]"
-            slots.setdefault((source, shape), f"shape({value})" if shape else value)
+            if shape:
+                value = f"{value}.shape" if key >> source & 1 else f"shape({value})"
+            slots.setdefault((source, shape), value)
             return f"kept[{list(slots).index((source, shape))}]"
 
         def fetch(request: str, position: int) -> str:
@@ -232,12 +239,19 @@ class Primitive(Generic[P]):
         source = f"lambda v, out: ({''.join(e + ',' for e in slots.values())})"
         keep = eval(source, {"shape": np.shape, "drawable": _drawable})
         sources = tuple(SHAPE if is_shape else i for i, is_shape in slots)
-        return Plan(keep, tuple(pulls), sources, not {"index", "indices"}.isdisjoint(self.statics))
+        return Plan(
+            primitive=self,
+            keep=keep,
+            pulls=tuple(pulls),
+            sources=sources,
+            constants=key + 1 != 2 << arity,
+            drops=not {"index", "indices"}.isdisjoint(self.statics),
+        )
 
 
 def _drawable(constant: Any) -> Any:
     """Return a constant that no rule asks for if it is small enough to be drawn, else None."""
-    return constant if np.size(constant) <= SMALL else None
+    return constant if getattr(constant, "size", 1) <= SMALL else None
 
 
 def defvjp(**rules: Rule) -> Callable[[Callable[P, Array]], Callable[P, Array]]:

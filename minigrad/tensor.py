@@ -34,6 +34,7 @@ SCOPE: ContextVar[Scope | None] = ContextVar("scope", default=None)
 SERIAL = itertools.count()
 
 _new = object.__new__
+_ndarray = np.ndarray
 _NO_PARAMS: dict[str, Any] = {}
 _AS_IS = frozenset({np.ndarray, int, float, bool, type(None)})
 
@@ -59,7 +60,7 @@ class Node:
     """A vertex of the graph: the call of a primitive, or a leaf (``primitive`` is None).
 
     Attributes:
-        primitive: The op; None for a leaf.
+        plan: How its rules are run; None for a leaf.
         parents: For each input the node that made it, or None for a constant.
         kept: What the rules asked for, in the order of ``plan.sources``; None once released. A
             leaf keeps its own array.
@@ -81,12 +82,10 @@ class Node:
         "params",
         "parents",
         "plan",
-        "primitive",
         "scope",
         "serial",
         "shape",
     )
-    primitive: Primitive[...] | None
     plan: Plan | None
     parents: Sequence[Node | None]
     kept: tuple[Any, ...] | None
@@ -99,6 +98,11 @@ class Node:
     owner: weakref.ref[Tensor] | None
     hooks: list[Callable[[Tensor], Any]] | None
     mutated: int
+
+    @property
+    def primitive(self) -> Primitive[...] | None:
+        """The op that was called; None for a leaf."""
+        return self.plan.primitive if self.plan is not None else None
 
     @property
     def name(self) -> str | None:
@@ -119,57 +123,83 @@ def asarray(data: Any) -> Array:
 
 def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run a primitive on the arrays in ``args`` and, if a gradient is wanted, record the call."""
-    values: list[Any] = []
-    parents: list[Node | None] = []
-    names: dict[int, str] | None = None
-    key, bit = 0, 1
-    for arg in args:
-        if isinstance(arg, Tensor):
-            values.append(arg._data)
-            node = arg._node
-            if node is not None:
-                key += bit
-            elif arg._name is not None:
-                names = {**(names or {}), len(parents): arg._name}
-            parents.append(node)
-        else:
-            values.append(arg if arg.__class__ in _AS_IS else asarray(arg))
-            parents.append(None)
-        bit += bit
+    values: Sequence[Any]
+    parents: Sequence[Node | None]
+    if len(args) == 1:  # one input is a Tensor, or nobody would have called
+        values, parents = (args[0]._data,), (args[0]._node,)
+        key = 2 if parents[0] is None else 3
+    else:
+        values, parents, key = _unwrapped(args)
     try:
         out = primitive.kernel(*values, **params) if params else primitive.kernel(*values)
     except Exception as error:
         raise explained(error, primitive, args, values) from error
+    if out.__class__ is not _ndarray:
+        out = np.asarray(out) if isinstance(out, np.generic) else asarray(out)
     tensor = _new(Tensor)
-    tensor.grad = tensor._name = tensor._node = None
-    if key and primitive.rules and RECORDING.get():
-        key += bit
-        plan = primitive.plans.get(key) or primitive.plan(key)
-        if plan.pulls:
-            if out is values[0]:
-                out = out.view()
-            node = tensor._node = _new(Node)
-            node.primitive = primitive
-            node.plan = plan
-            node.parents = parents
-            node.params = params
-            node.serial = next(SERIAL)
-            node.scope = SCOPE.get()
-            node.names = names
-            node.owner = node.hooks = None
-            if out.__class__ is np.ndarray:
-                # What a graph needs later may not change: a write raises where it is made.
-                out.setflags(False)
-            else:
-                out = asarray(out)
-            node.shape = out.shape
-            node.dtype = out.dtype
-            node.kept = plan.keep(values, out)
-    if out.__class__ is not np.ndarray:
-        out = np.asarray(out)
-        out.setflags(write=tensor._node is None)
+    tensor.grad = tensor._name = None
+    try:
+        plan = primitive.plans[key]
+    except KeyError:
+        plan = primitive.plan(key)
+    if plan.pulls and RECORDING.get():
+        if out is values[0]:
+            out = out.view()
+        out.setflags(False)  # what a graph needs may not change: a write raises where it is made
+        tensor._node = node = _new(Node)
+        node.plan = plan
+        node.parents = parents
+        node.params = params
+        node.serial = next(SERIAL)
+        node.scope = SCOPE.get()
+        node.owner = node.hooks = node.names = None
+        node.shape = out.shape
+        node.dtype = out.dtype
+        node.kept = plan.keep(values, out)
+        if plan.constants:
+            node.names = _names(args)
+    else:
+        tensor._node = None
     tensor._data = out
     return tensor
+
+
+def _unwrapped(
+    args: tuple[Any, ...],
+) -> tuple[Sequence[Any], Sequence[Node | None], int]:
+    """Part arguments into arrays and the nodes that made them, and say which have one.
+
+    The last is the key of a plan: bit *i* for input *i*, and one bit above them all.
+    """
+    if len(args) == 2:  # unrolled, since the loop costs as much as a small NumPy call
+        a, b = args
+        if isinstance(a, Tensor) and isinstance(b, Tensor):
+            left, right = a._node, b._node
+            key = 4 + (left is not None) + (right is not None) * 2
+            return (a._data, b._data), (left, right), key
+    values: list[Any] = []
+    parents: list[Node | None] = []
+    key, bit = 0, 1
+    for arg in args:
+        if isinstance(arg, Tensor):
+            values.append(arg._data)
+            parents.append(arg._node)
+            if arg._node is not None:
+                key += bit
+        else:
+            values.append(arg if arg.__class__ in _AS_IS else asarray(arg))
+            parents.append(None)
+        bit += bit
+    return values, parents, key + bit
+
+
+def _names(args: tuple[Any, ...]) -> dict[int, str] | None:
+    """Names of the constants among the arguments, by position."""
+    names = {}
+    for i, arg in enumerate(args):
+        if isinstance(arg, Tensor) and arg._node is None and arg._name is not None:
+            names[i] = arg._name
+    return names or None
 
 
 def explained(
@@ -202,7 +232,7 @@ def explained(
 def leaf(owner: Tensor) -> Node:
     """Make the vertex at which gradients of ``owner`` are collected."""
     node = _new(Node)
-    node.primitive = node.plan = node.scope = node.hooks = None
+    node.plan = node.scope = node.hooks = None
     node.parents, node.params, node.names = (), _NO_PARAMS, None
     node.kept, node.shape, node.dtype = (owner._data,), owner._data.shape, owner._data.dtype
     node.serial, node.mutated, node.owner = next(SERIAL), -1, weakref.ref(owner)

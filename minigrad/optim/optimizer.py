@@ -6,6 +6,7 @@ never writes into the old one, so a graph that still holds it stays right.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -68,7 +69,7 @@ class Optimizer:
             self.groups.append({**settings, **group, "parameters": own})
         if not seen:
             raise ValueError(f"{type(self).__name__} has no parameters to train")
-        self._state: dict[int, State] = {}
+        self._state: dict[int, State] = defaultdict(dict)
 
     @property
     def learning_rate(self) -> float:
@@ -88,19 +89,15 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        memory = self._state
         for group in self.groups:
             for p in group["parameters"]:
-                gradient = p.grad
-                if gradient is None:
+                if p.grad is None:
                     continue
-                old = p._data
-                g = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
+                old, g = p._data, p.grad._data if isinstance(p.grad, Tensor) else np.asarray(p.grad)
                 if g.shape != old.shape:
                     raise ShapeError(f"{p.name or 'a parameter'} {old.shape} has a gradient {g.shape}")
-                state = self._state.get(id(p))
-                if state is None:
-                    state = self._state[id(p)] = {}
-                new = self.update(old, g, state, group)
+                new = self.update(old, g, memory[id(p)], group)
                 if new.dtype is not old.dtype:  # a setting that is a NumPy scalar promotes float32
                     new = new.astype(old.dtype)
                 rebind(p, new)
@@ -125,7 +122,7 @@ class Optimizer:
             settings = {k: v for k, v in group.items() if k != "parameters"}
             state.update({f"group.{i}.{name}": value for name, value in settings.items()})
         for i, p in enumerate(self._parameters()):
-            for name, value in self._state.get(id(p), {}).items():
+            for name, value in self._state[id(p)].items():
                 state[f"{i}.{name}"] = np.copy(value)
         return state
 
@@ -137,7 +134,7 @@ class Optimizer:
         """
         parameters = self._parameters()
         settings: list[dict[str, Any]] = [{} for _ in self.groups]
-        memory: dict[int, State] = {}
+        memory: dict[int, State] = defaultdict(dict)
         for key, value in state.items():
             head, _, rest = key.partition(".")
             i, _, name = rest.partition(".")
@@ -151,7 +148,7 @@ class Optimizer:
                     if rest not in self.keeps or np.shape(value) != (() if counts else p.shape):
                         raise KeyError(key)
                     kept = int(value) if counts else np.array(value, dtype=p.dtype)
-                    memory.setdefault(id(p), {})[rest] = kept
+                    memory[id(p)][rest] = kept
             except (KeyError, IndexError, ValueError) as error:
                 raise StateError(f"{type(self).__name__} has no place for {key!r}") from error
         for group, values in zip(self.groups, settings, strict=True):
@@ -205,7 +202,8 @@ class SGD(Optimizer):
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
-        g = updates.decayed(p, g, group["weight_decay"])
+        if group["weight_decay"]:
+            g = updates.decayed(p, g, group["weight_decay"])
         if not group["momentum"]:
             return updates.sgd(p, g, learning_rate=group["learning_rate"])
         p, state["velocity"] = updates.sgd_momentum(
