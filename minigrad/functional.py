@@ -14,9 +14,9 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import ShapeError
-from minigrad.primitive import Array
+from minigrad.primitive import Array, Primitive
 from minigrad.random import generator
-from minigrad.tensor import SCOPE, Scope, Tensor, asarray
+from minigrad.tensor import SCOPE, Scope, Tensor, asarray, record
 
 __all__ = [
     "accuracy",
@@ -29,6 +29,10 @@ __all__ = [
     "mse_loss",
     "softmax",
 ]
+
+_NO_STATICS: dict[str, Any] = {}
+_LAST = {"axis": -1, "keepdims": False}
+_ALL = {"axis": None, "keepdims": False}
 
 Reduction = Literal["mean", "sum", "none"]
 P = ParamSpec("P")
@@ -67,6 +71,11 @@ def _array(x: Any) -> Array:
     return x if isinstance(x, Tensor) else asarray(x)
 
 
+def _run(op: Primitive[...], x: Array, statics: dict[str, Any] = _NO_STATICS) -> Array:
+    """Run an op of one input whose static parameters are complete: a loss calls many of them."""
+    return record(op, (x,), statics) if isinstance(x, Tensor) else op.kernel(x, **statics)
+
+
 @composite
 def softmax(logits: Array, axis: int = -1) -> Array:
     """Probabilities ``exp(x) / sum(exp(x))`` along ``axis``, exact for logits of any size.
@@ -91,9 +100,9 @@ def log_softmax(logits: Array, axis: int = -1) -> Array:
 
 def _reduce(loss: Array, reduction: Reduction) -> Array:
     if reduction == "mean":
-        return ops.mean(loss)
+        return _run(ops.mean, loss, _ALL)
     if reduction == "sum":
-        return ops.sum(loss)
+        return _run(ops.sum, loss, _ALL)
     if reduction == "none":
         return loss
     raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
@@ -141,7 +150,8 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
         chosen = shifted[np.arange(shape[0]), labels]
     else:
         chosen = ops.take_along_axis(shifted, labels[..., None], -1)[..., 0]
-    return _reduce(ops.log(ops.sum(ops.exp(shifted), -1)) - chosen, reduction)
+    log_norm = _run(ops.log, _run(ops.sum, _run(ops.exp, shifted), _LAST))
+    return _reduce(log_norm - chosen, reduction)
 
 
 @composite
