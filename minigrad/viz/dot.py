@@ -122,7 +122,7 @@ class _Writer:
                     margin="12",
                     labeljust="l",
                     labelloc="t",
-                    label=f"<{self.labels.group(child)}>",
+                    label=f"<{self.labels.group(child, self.upright)}>",
                     tooltip=_quoted(child.path),
                 )
                 self._place(cluster, child.id, children, members)

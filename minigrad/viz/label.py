@@ -339,8 +339,8 @@ class Labels:
 
     # What surrounds the cards
 
-    def group(self, group: Group) -> str:
-        """The title of a module."""
+    def group(self, group: Group, narrow: bool) -> str:
+        """The title of a module; where edges come from above, narrow enough to stay beside them."""
         name, kind = group.title, group.subtitle
         if kind.startswith(name):
             name, kind = kind, ""
@@ -352,16 +352,21 @@ class Labels:
             facts.append(f"grad norm {number(group.norm)}")
         if not facts:
             return title
+        if narrow:
+            rows = [title, *(_font(escape(fact, 24), 9, self.theme.muted) for fact in facts)]
+            return _table([_row(_cell(row, align="LEFT")) for row in rows])
         return f"{title} {_font(escape(' · '.join(facts), 80), 9, self.theme.muted)}"
 
     def heading(self) -> str:
         """Title, subtitle and legend of the picture."""
         t = self.theme
+        title = _font(escape(self.graph.title, 90), 16, t.text, bold=True)
+        subtitle = _font(escape(self.graph.subtitle, 400), 10, t.muted)
         rows = [
-            _row(_cell(_font(escape(self.graph.title, 90), 16, t.text, bold=True), align="LEFT")),
-            _row(_cell(_font(escape(self.graph.subtitle, 400), 10, t.muted), align="LEFT")),
-            _row(_cell(self.legend(), align="LEFT")),
-            _row(_cell(height=10)),
+            _row(_cell(title, align="LEFT", colspan=2)),
+            _row(_cell(subtitle, align="LEFT", colspan=2)),
+            _row(_cell(self.legend(), align="LEFT"), _cell()),
+            _row(_cell(height=10, colspan=2)),
         ]
         return _table(rows, cellpadding=2)
 
@@ -396,11 +401,10 @@ class Labels:
 
 def _bar(width: int, height: int, filled: int, colour: str) -> str:
     """A bar that stands on the ground: Graphviz centres what is not as high as its cell."""
-    size: dict[str, object] = {"width": width, "fixedsize": "TRUE"}
-    rows = [_row(_cell(height=filled, bgcolor=colour, **size))]
+    rows = [_row(_cell(height=filled, bgcolor=colour, width=width, fixedsize="TRUE"))]
     if filled < height:
-        rows.insert(0, _row(_cell(height=height - filled, **size)))
-    return _table(rows, height=height, **size)
+        rows.insert(0, _row(_cell(height=height - filled, width=width, fixedsize="TRUE")))
+    return _table(rows, height=height, width=width, fixedsize="TRUE")
 
 
 def histogram(digest: Digest) -> tuple[int, ...]:

@@ -31,8 +31,8 @@ class Vertex:
     Attributes:
         kind: ``"op"``, ``"leaf"`` or ``"constant"``.
         parents: For each input its vertex, or None for a number or what is not known any more.
+        inputs: The vertices it was made of, each once.
         numbers: Constants of a single element, by position.
-        labels: Vertices of integer arrays among the static parameters, such as class labels.
         sources: What the rules asked for: positions of inputs, or ``OUT``.
         pulls: Positions of the inputs that get a gradient.
         step: Turn in the backward walk, from 1; 0 if it was not reached.
@@ -45,8 +45,8 @@ class Vertex:
     name: str | None = None
     primitive: Primitive[...] | None = None
     parents: tuple[int | None, ...] = ()
+    inputs: tuple[int, ...] = ()
     numbers: dict[int, Any] = field(default_factory=dict)
-    labels: tuple[int, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
     scope: Scope | None = None
     sources: tuple[int, ...] = ()
@@ -59,11 +59,6 @@ class Vertex:
     def op(self) -> str:
         """Name of the op; empty for a leaf or a constant."""
         return self.primitive.name if self.primitive else ""
-
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        """The vertices it was made of, each once."""
-        return tuple(dict.fromkeys(p for p in (*self.parents, *self.labels) if p is not None))
 
     @property
     def size(self) -> int:
@@ -98,23 +93,28 @@ class _Reader:
         self.vertices: list[Vertex] = []
         self.arrays: dict[int, Array] = {}
         self.raw: dict[tuple[int, int], Any] = {}
+        self.dtypes: dict[Any, str] = {}
         self.of_node: dict[Node, int] = {}
         self.of_array: dict[int, int] = {}
         for node in self.nodes:
             self.add(node)
+        self.detailed = len(self.vertices) <= DETAILED
+        for tensor in outputs:
+            if tensor.node is not None:
+                self.arrays.setdefault(self.of_node[tensor.node], tensor.numpy())
 
     def add(self, node: Node) -> None:
         if node.primitive is None:
             array = node.kept[0] if node.kept else None
             name = node.name or self.names.get(id(array))
-            vertex = self.new("leaf", node.shape, node.dtype.name, name)
+            vertex = self.new("leaf", node.shape, node.dtype, name)
             self.of_node[node] = vertex.index
             if array is not None:
                 self.arrays[vertex.index] = array
             return
         known = self.constants(node)
         labels = tuple(self.constant(a, None) for a in _label_arrays(node.params))
-        vertex = self.new("op", node.shape, node.dtype.name, node.name)
+        vertex = self.new("op", node.shape, node.dtype, node.name)
         parents: list[int | None] = []
         for i, parent in enumerate(node.parents):
             if parent is not None:
@@ -130,14 +130,19 @@ class _Reader:
                 vertex.numbers[i] = np.asarray(constant).ravel()[0].item()
         self.of_node[node] = vertex.index
         vertex.primitive, vertex.params, vertex.scope = node.primitive, node.params, node.scope
-        vertex.parents, vertex.labels = tuple(parents), labels
+        vertex.parents = tuple(parents)
+        vertex.inputs = tuple(dict.fromkeys(p for p in (*parents, *labels) if p is not None))
         if node.plan is not None:
             vertex.sources = node.plan.sources
             vertex.pulls = tuple(i for i, _ in node.plan.pulls)
             self.remember(node, vertex)
 
-    def new(self, kind: str, shape: tuple[int, ...], dtype: str, name: str | None) -> Vertex:
-        vertex = Vertex(len(self.vertices), kind, tuple(shape), dtype, name)
+    def new(self, kind: str, shape: tuple[int, ...], dtype: Any, name: str | None) -> Vertex:
+        # Asking a dtype for its name costs more than the rest of this function.
+        written = "" if dtype is None else self.dtypes.get(dtype)
+        if written is None:
+            written = self.dtypes[dtype] = dtype.name
+        vertex = Vertex(len(self.vertices), kind, tuple(shape), written, name)
         self.vertices.append(vertex)
         return vertex
 
@@ -155,14 +160,14 @@ class _Reader:
             elif constant is not None:
                 found[i] = self.vertices[self.constant(constant, names.get(i))]
             elif i in names:
-                found[i] = self.new("constant", (), "", names[i])
+                found[i] = self.new("constant", (), None, names[i])
         return found
 
     def constant(self, array: Array, name: str | None) -> int:
         index = self.of_array.get(id(array))
         if index is None:
             name = name or self.names.get(id(array))
-            vertex = self.new("constant", np.shape(array), np.asarray(array).dtype.name, name)
+            vertex = self.new("constant", np.shape(array), np.asarray(array).dtype, name)
             index = self.of_array[id(array)] = vertex.index
             self.arrays[index] = array
         return index
@@ -240,6 +245,8 @@ def read(
     }
     if stale and not reader.released:
         tape.notes.append(f"{', '.join(sorted(stale))} changed in place since: new values drawn")
+    if not reader.detailed and not reader.released:
+        tape.notes.append(f"numbers of single ops are left out above {DETAILED:,}")
     if any(n.hooks for n in reader.nodes):
         tape.notes.append("hooks were not run")
     return tape
@@ -248,12 +255,12 @@ def read(
 def _take_values(reader: _Reader, tape: Tape) -> None:
     """Take digests of all values, computing again what no node kept."""
     vertices, arrays = reader.vertices, reader.arrays
-    if reader.released:
+    healthy = all(np.isfinite(arrays[i]).all() for i in tape.outputs)
+    if reader.released or (healthy and not reader.detailed):
         for v in vertices:
-            if v.kind == "leaf" and v.index in arrays:
+            if (v.kind != "op" or v.index in tape.outputs) and v.index in arrays:
                 v.value = digest(arrays[v.index])
         return
-    detailed = len(vertices) <= DETAILED
     waiting = [0] * len(vertices)
     for v in vertices:
         for p in v.inputs:
@@ -266,7 +273,7 @@ def _take_values(reader: _Reader, tape: Tape) -> None:
             if array is not None:
                 replayed[v.index] = array
         if array is not None:
-            if detailed or v.kind != "op" or v.index in tape.outputs:
+            if reader.detailed or v.kind != "op" or v.index in tape.outputs:
                 v.value = digest(array)
             inputs = [arrays.get(p, replayed.get(p)) for p in v.inputs]
             tape.findings += diagnose.of_value(v, array, inputs, tape.findings)
@@ -293,7 +300,6 @@ def _replay(
 def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) -> None:
     """Walk backward as ``autodiff.backprop`` does, but over records and into digests."""
     vertices = reader.vertices
-    detailed = len(vertices) <= DETAILED
     pending: dict[int, Array] = {}
     for i, g in zip(tape.outputs, cotangents, strict=True):
         pending[i] = pending[i] + g if i in pending else g
@@ -306,7 +312,7 @@ def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) ->
         turn += 1
         v.step = turn
         g = np.asarray(g)
-        if detailed or v.kind != "op" or v.index in tape.outputs:
+        if reader.detailed or v.kind != "op" or v.index in tape.outputs:
             v.gradient = digest(g)
         if v.kind == "leaf":
             consumers = reader.arrays.get(v.index)
@@ -317,7 +323,8 @@ def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) ->
             parent = v.parents[i]
             assert parent is not None
             c = _fitted(pull(g, node.kept or (), node.params), vertices[parent])
-            tape.findings += diagnose.of_rule(v, g, c, tape.findings)
+            if reader.detailed:
+                tape.findings += diagnose.of_rule(v, g, c, tape.findings)
             pending[parent] = pending[parent] + c if parent in pending else c
 
 
