@@ -8,18 +8,26 @@ from collections.abc import Iterable
 
 from minigrad.tensor import Scope
 from minigrad.viz import diagnose
+from minigrad.viz.describe import describe_composite, describe_fold, describe_op, inside
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.fold import Fold, Scopes, Unit, fold_tape
 from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
-from minigrad.viz.known import closed_form
 from minigrad.viz.mirror import mirror
 from minigrad.viz.operands import Namer
-from minigrad.viz.rules import rule_text
-from minigrad.viz.tape import Tape, Vertex
+from minigrad.viz.tape import Tape
 
 __all__ = ["Builder", "build"]
 
-_WORST = ("non-finite", "exploding", "vanishing", "dead", "no gradient", "saturated", "symmetric")
+_WORST = (
+    "unused",
+    "non-finite",
+    "exploding",
+    "vanishing",
+    "dead",
+    "no gradient",
+    "saturated",
+    "symmetric",
+)
 
 
 class Builder:
@@ -113,11 +121,11 @@ class Builder:
         card.group = self.homes[unit.home] if unit.home is not None else None
         card.path = unit.home.path if unit.home is not None else ""
         if v.kind == "op" and unit.kind == "vertex":
-            self.describe_op(card, v)
+            describe_op(self, card, v)
         elif unit.kind == "composite" and unit.scope is not None:
-            self.describe_composite(card, unit)
+            describe_composite(self, card, unit)
         elif v.kind == "op":
-            self.describe_fold(card, unit)
+            describe_fold(self, card, unit)
         elif v.kind == "leaf" and self.mode != "forward" and v.gradient is None:
             card.note = "no gradient"
         self.judge(card, unit)
@@ -130,105 +138,9 @@ class Builder:
                 return m
         return unit.members[-1]
 
-    def describe_op(self, card: Card, v: Vertex) -> None:
-        """Operands and gradient rules of a single op."""
-        card.title = v.op
-        card.subtitle = self.namer.operands(v)
-        if self.mode == "forward" or not v.pulls:
-            return
-        assert v.primitive is not None
-        names = self.namer.arguments(v)
-        known = {**v.primitive.statics, **v.params}
-        for name, parent in zip(v.primitive.inputs, v.parents, strict=False):
-            if parent is not None:
-                known[f"{name}_shape"] = self.vertices[parent].shape
-        for i in v.pulls:
-            text = rule_text(v.primitive, i, names, known)
-            parent = v.parents[i]
-            assert parent is not None
-            target = self.vertices[parent]
-            text = _folded(text, v.shape, target.shape) if v.primitive.broadcasts else text
-            card.rules.append(f"∂L/∂{self.namer.argument(v, i)} = {text}")
-        telling = [rule for rule in card.rules if not rule.endswith(" = g")]
-        card.rules = list(dict.fromkeys(telling or card.rules))[:3]
-
-    def describe_composite(self, card: Card, unit: Unit) -> None:
-        """A function: its name, and the ops that its gradient runs through."""
-        assert unit.scope is not None
-        card.title = unit.scope.name
-        inner = [self.vertices[m].op for m in unit.members]
-        card.ops = len(inner)
-        if self.mode == "forward" or not card.gradient:
-            return
-        form = self.known_form(unit, card)
-        if form is not None:
-            card.rules = [form]
-        elif len(inner) > 1:
-            shown = inner if len(inner) <= 5 else [*inner[:2], "…", *inner[-2:]]
-            card.rules = ["through " + ", ".join(reversed(shown))]
-
-    def known_form(self, unit: Unit, card: Card) -> str | None:
-        """The closed form of a function of one input that gets a gradient and one that does not."""
-        outside = {p for m in unit.members for p in self.vertices[m].inputs} - set(unit.members)
-        drawn = sorted(p for p in outside if p in self.unit_of)
-        inputs = [p for p in drawn if self.vertices[p].kind != "constant"]
-        others = [p for p in drawn if self.vertices[p].kind == "constant"]
-        if len(inputs) != 1 or len(others) != 1 or card.gradient is None:
-            return None
-        x, other = self.vertices[inputs[0]], self.vertices[others[0]]
-        if x.value is None or x.gradient is None or card.gradient.rows != ((1.0,),):
-            return None
-        name = "in" if x.kind == "op" else self.namer.of(x.index)
-        other_name = self.namer.of(other.index)
-        form = closed_form(card.title, x.value, name, other.value, other_name, x.gradient)
-        return None if form is None else f"∂L/∂{name} = {form}"
-
-    def describe_fold(self, card: Card, unit: Unit) -> None:
-        """A module, a repeat or a run: how much is in it."""
-        card.ops = sum(1 for m in unit.members if self.vertices[m].kind == "op")
-        leaves = self.inside(unit)
-        card.params = sum(self.vertices[i].size for i in leaves)
-        if unit.kind == "module" and unit.scope is not None:
-            card.title, card.subtitle = unit.scope.name, unit.scope.title
-        elif unit.kind == "repeat":
-            period = len(unit.parts) // unit.times
-            card.title = " → ".join(self.part_title(p) for p in unit.parts[:period])
-            card.subtitle = f"× {unit.times:,}"
-        else:
-            first, last = unit.parts[0], unit.parts[-1]
-            card.title = f"{self.part_title(first)} … {self.part_title(last)}"
-            card.subtitle = f"{len(unit.parts):,} steps"
-        if unit.kind == "repeat" and unit.times <= 60:
-            period = len(unit.parts) // unit.times
-            for i in range(0, len(unit.parts), period):
-                own = [x for part in unit.parts[i : i + period] for x in self.inside(part)]
-                norm = self.norm(own)
-                if norm is not None:
-                    card.norms.append(norm)
-        if not card.norms:
-            norm = self.norm(leaves)
-            card.norms = [] if norm is None else [norm]
-
-    def part_title(self, part: Unit) -> str:
-        """What one part of a repeat or a run is called."""
-        if part.scope is not None:
-            return part.scope.title or part.scope.name
-        return self.vertices[self.last(part)].op
-
-    def inside(self, unit: Unit) -> list[int]:
-        """Leaves that only this unit uses, so that they are not drawn."""
-        found = []
-        members = set(unit.members)
-        for m in unit.members:
-            for p in self.vertices[m].inputs:
-                hidden = self.vertices[p].kind == "leaf" and p not in self.unit_of
-                if hidden and all(c in members for c in self.scopes.consumers[p]):
-                    found.append(p)
-        return list(dict.fromkeys(found))
-
     def judge(self, card: Card, unit: Unit) -> None:
         """Put the findings of a unit on its card, the worst first."""
-        members = [*unit.members, *(self.inside(unit) if card.kind == "fold" else [])]
+        members = [*unit.members, *(inside(self, unit) if card.kind == "fold" else [])]
         found = [finding for m in members for finding in self.found.get(m, ())]
         found.sort(key=lambda f: _WORST.index(f.kind) if f.kind in _WORST else len(_WORST))
         if card.kind != "fold":
@@ -288,21 +200,6 @@ class Builder:
                 Issue(finding.kind, f"n{k}", self.namer.full(finding.vertex), finding.message)
             )
         return found
-
-
-def _folded(text: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """Say that broadcasting is undone, where the engine does so."""
-    extra = len(shape) - len(wanted)
-    axes = [i for i in range(len(shape)) if i < extra or wanted[i - extra] < shape[i]]
-    if not axes or extra < 0:
-        return text
-    if any(sign in text for sign in (" + ", " − ", " where ", " × ", " / ")):
-        text = f"({text})"
-    if len(axes) == len(shape):
-        return f"Σ {text}"
-    if axes == [0]:
-        return f"Σ rows {text}"
-    return f"Σ axes {', '.join(map(str, axes))} {text}"
 
 
 def build(

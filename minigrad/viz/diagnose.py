@@ -128,8 +128,18 @@ def of_rule(v: Vertex, g: Array, c: Array, earlier: Sequence[Finding]) -> list[F
     return [Finding("non-finite", v.index, text, "gradient")]
 
 
-def of_parameter(v: Vertex, value: Array | None, g: Array) -> list[Finding]:
-    """Judge the gradient of a leaf: zero everywhere, rows or columns without, symmetric units."""
+def of_parameter(
+    v: Vertex, value: Array | None, g: Array, *, rows: bool, columns: bool
+) -> list[Finding]:
+    """Judge the gradient of a leaf: zero everywhere, rows or columns without, symmetric units.
+
+    Args:
+        v: The vertex.
+        value: Its array.
+        g: Its gradient.
+        rows: Whether a row without gradient is a fault.
+        columns: Whether a column without gradient is a fault.
+    """
     if not g.size or not np.isfinite(g).all():
         return []
     if not g.any():
@@ -137,16 +147,14 @@ def of_parameter(v: Vertex, value: Array | None, g: Array) -> list[Finding]:
         return [Finding("no gradient", v.index, text, "gradient")]
     if g.ndim != 2 or v.name is None:
         return []
-    columns = np.flatnonzero(~g.any(axis=0))
-    rows = np.flatnonzero(~g.any(axis=1))
     found = []
-    for axis, which in (("column", columns), ("row", rows)):
-        of = g.shape[1 if axis == "column" else 0]
-        if _notable(len(which), of):
+    for axis, judged, other in (("column", columns, 0), ("row", rows, 1)):
+        which, of = np.flatnonzero(~g.any(axis=other)), g.shape[1 - other]
+        if judged and _notable(len(which), of):
             text = f"{_count(which, of, axis, 'gets', 'get')} no gradient"
             marks = {f"{axis}s": tuple(map(int, which))}
             found.append(Finding("no gradient", v.index, text, "gradient", **marks))
-    if value is not None and not found and g.shape[1] > 1:
+    if value is not None and columns and not found and g.shape[1] > 1:
         same = (g == g[:, :1]).all() and (np.asarray(value) == np.asarray(value)[:, :1]).all()
         if same:
             text = f"all {g.shape[1]:,} units are equal and get equal gradients"

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from minigrad.viz.graph import Card, Edge, Graph, Group
-from minigrad.viz.label import Labels, escape
+from minigrad.viz.label import Labels
+from minigrad.viz.markup import escape
 from minigrad.viz.style import FONT, THEMES, Theme
 
 if TYPE_CHECKING:

@@ -47,7 +47,8 @@ def draw(
             ``"backward"`` puts every gradient rule as a card of its own under its op.
         gradient: Cotangent to start from; by default ones.
         inputs: Names for tensors and arrays that have none: a dict, or a module, whose parameters
-            then are called by their dotted names. Variables of the caller are used otherwise.
+            it then expects: one that the output does not use is drawn, too, and says so. What has
+            no name is called like the caller's variable.
         title: Heading of the picture.
         fold: ``"auto"`` folds functions, and modules where there are more than ``max_cards``; True
             folds every innermost module, False nothing.
@@ -82,13 +83,15 @@ def draw(
             )
     frame = inspect.currentframe()
     caller = frame.f_back if frame is not None else None
-    names = {**_variables(caller), **_given(inputs)}
+    given = _given(inputs)
+    names = {**_variables(caller), **_by_array(given.items())}
     tape = read(
         outputs,
         names=names,
         values=show_values,
         gradients=mode != "forward",
         cotangents=_cotangents(outputs, gradient),
+        expected={name: value for name, value in given.items() if isinstance(value, Tensor)},
     )
     if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
         tape.notes.append("started from ones, as the output is not a scalar")
@@ -112,7 +115,7 @@ def _variables(frame: FrameType | None) -> dict[int, str]:
     return _by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
 
 
-def _given(inputs: Any) -> dict[int, str]:
+def _given(inputs: Any) -> Mapping[str, Any]:
     """Names that were given: a dict of them, or a module that names its parameters."""
     if inputs is None:
         return {}
@@ -120,7 +123,7 @@ def _given(inputs: Any) -> dict[int, str]:
         inputs = dict(inputs.named_parameters())
     if not isinstance(inputs, Mapping):
         raise TypeError("inputs= takes a dict from names to tensors, or a module")
-    return _by_array(inputs.items())
+    return inputs
 
 
 def _by_array(named: Iterable[tuple[str, Any]]) -> dict[int, str]:

@@ -193,10 +193,9 @@ class _Folding:
                             home = self.scopes.common([c.home for c in consumers])
                         units.append(Unit("vertex", [p], home))
             units.append(unit)
-        for i in self.tape.outputs:
-            if self.tape.vertices[i].kind != "op" and i not in seen:
-                seen.add(i)
-                units.append(Unit("vertex", [i], None))
+        alone = [v.index for v in self.tape.vertices if v.kind == "leaf" and v.index not in seen]
+        used = self.scopes.consumers
+        units += [Unit("vertex", [i], None) for i in alone if i not in used]
         return units
 
     def is_input(self, v: Vertex) -> bool:

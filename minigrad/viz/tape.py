@@ -214,6 +214,7 @@ def read(
     values: bool = True,
     gradients: bool = True,
     cotangents: Sequence[Array] = (),
+    expected: Mapping[str, Tensor] | None = None,
 ) -> Tape:
     """Read the graph of ``outputs``, with digests of values and of gradients.
 
@@ -223,6 +224,7 @@ def read(
         values: Whether to take digests of values.
         gradients: Whether to walk backward.
         cotangents: What to start the walk with, one for each output.
+        expected: Leaves by name that should be part of the graph.
     """
     reader = _Reader(outputs, names)
     roots = [reader.of_node[t.node] for t in outputs if t.node is not None]
@@ -237,6 +239,7 @@ def read(
             )
         elif gradients:
             _take_gradients(reader, tape, cotangents)
+    tape.findings += _unused(reader, expected or {})
     stale = {
         reader.vertices[reader.of_node[p]].name or "a leaf"
         for n in reader.nodes
@@ -250,6 +253,20 @@ def read(
     if any(n.hooks for n in reader.nodes):
         tape.notes.append("hooks were not run")
     return tape
+
+
+def _unused(reader: _Reader, expected: Mapping[str, Tensor]) -> list[Finding]:
+    """Add the leaves that nothing was made of."""
+    found = []
+    for name, tensor in expected.items():
+        node = tensor.node
+        if node is None or node in reader.of_node or not tensor.is_leaf:
+            continue
+        vertex = reader.new("leaf", tensor.shape, tensor.dtype, name)
+        reader.of_node[node] = vertex.index
+        vertex.value = digest(tensor.numpy())
+        found.append(Finding("unused", vertex.index, "not used by the output"))
+    return found
 
 
 def _take_values(reader: _Reader, tape: Tape) -> None:
@@ -300,6 +317,11 @@ def _replay(
 def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) -> None:
     """Walk backward as ``autodiff.backprop`` does, but over records and into digests."""
     vertices = reader.vertices
+    users: dict[int, list[Vertex]] = {}
+    for v in vertices:
+        for p in v.inputs:
+            if vertices[p].kind == "leaf":
+                users.setdefault(p, []).append(v)
     pending: dict[int, Array] = {}
     for i, g in zip(tape.outputs, cotangents, strict=True):
         pending[i] = pending[i] + g if i in pending else g
@@ -315,8 +337,9 @@ def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) ->
         if reader.detailed or v.kind != "op" or v.index in tape.outputs:
             v.gradient = digest(g)
         if v.kind == "leaf":
-            consumers = reader.arrays.get(v.index)
-            tape.findings += diagnose.of_parameter(v, consumers, g)
+            value = reader.arrays.get(v.index)
+            factor, of_made = _roles(v, users.get(v.index, ()), vertices)
+            tape.findings += diagnose.of_parameter(v, value, g, columns=factor, rows=of_made)
         if node.plan is None:
             continue
         for i, pull in node.plan.pulls:
@@ -326,6 +349,17 @@ def _take_gradients(reader: _Reader, tape: Tape, cotangents: Sequence[Array]) ->
             if reader.detailed:
                 tape.findings += diagnose.of_rule(v, g, c, tape.findings)
             pending[parent] = pending[parent] + c if parent in pending else c
+
+
+def _roles(v: Vertex, users: Iterable[Vertex], vertices: list[Vertex]) -> tuple[bool, bool]:
+    """Whether a leaf is the right factor of products, and only of what ops have made.
+
+    A pixel that is 0 in every example leaves a row without gradient, and that is no fault.
+    """
+    products = [u.parents for u in users if u.op == "matmul" and u.parents[1] == v.index]
+    factor = len(products) == len(list(users)) > 0
+    made = all(left is not None and vertices[left].kind == "op" for left, _ in products)
+    return factor, factor and made
 
 
 def _fitted(c: Array, parent: Vertex) -> Array:
