@@ -26,7 +26,9 @@ from minigrad.primitive import case, composition, defvjp, primitive
 from minigrad.random import seed
 from minigrad.serialize import load, save
 from minigrad.tensor import Tensor, enable_grad, no_grad, scope, tensor
+from minigrad.testing import gradcheck
 from minigrad.training import History, evaluate, fit
+from minigrad.viz import draw
 
 __version__ = "0.1.0"
 
@@ -46,11 +48,13 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "cross_entropy",
             "data",
             "defvjp",
-            "dropout",
+            "draw",
+        "dropout",
             "enable_grad",
             "evaluate",
             "fit",
             "grad",
+        "gradcheck",
             "hessian",
             "hvp",
             "jacobian",

@@ -120,7 +120,10 @@ class Normalize(Module):
 
     def forward(self, x: Any) -> Any:
         """Return ``(x - offset) * scale``."""
-        return (in_dtype(x, self.offset.dtype) - self.offset) * self.scale
+        scaled = (in_dtype(x, self.offset.dtype) - self.offset) * self.scale
+        if not scaled.requires_grad and scaled.name is None:
+            scaled.name = f"scaled {x.name}" if isinstance(x, Tensor) and x.name else "scaled"
+        return scaled
 
     def title(self) -> str:
         """Return the layer with its method and width."""
