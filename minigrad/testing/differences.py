@@ -45,6 +45,7 @@ class Ray:
         size: The step of order 0, a power of two; order ``p`` is ``size * 2 ** -p``.
         deepest: The largest order that the point can still resolve.
         highest: The smallest order worth trying.
+        moved: Outputs that any step so far has changed; ``sample`` keeps it.
         bits: Precision in which the function works.
     """
 
@@ -55,12 +56,12 @@ class Ray:
         size: float,
         deepest: int,
         highest: int,
+        moved: Bools,
         bits: int = EXACT,
     ) -> None:
         self.sample, self.noise, self.size = sample, noise, size
-        self.deepest, self.highest, self.bits = deepest, highest, bits
+        self.deepest, self.highest, self.moved, self.bits = deepest, highest, moved, bits
         self.taken: dict[int, tuple[float, float, Floats, Floats]] = {}
-        self.moved: Bools | None = None  # outputs that any step so far has changed
 
     def take(self, *orders: int) -> None:
         """Sample at these orders, unless that was done."""
@@ -126,19 +127,19 @@ class Estimate:
     sides: tuple[Floats, Floats]
 
 
-def judge(table: Table, noise: Floats, bits: int = EXACT) -> Estimate:
+def judge(table: Table, noise: Floats, bits: int = EXACT, deepest: int = 50) -> Estimate:
     """Extrapolate the derivative in every channel and tell whether there is one.
 
     >>> def cube(step):
     ...     return step, np.array([(2.0 + step) ** 3 - 8.0])
-    >>> ray = Ray(cube, np.array([1e-15]), 2.0, 50, -2)
+    >>> ray = Ray(cube, np.array([1e-15]), 2.0, 50, -2, np.array([True]))
     >>> ray.take(6, 8, 10)
     >>> judge(ray.table(), ray.noise).value
     array([12.])
     """
     windows, bars = _extrapolations(table, noise)
     value, bar, confirmed = _most_precise(windows, bars)
-    suspicious, broken = _breaks(table, noise, bits)
+    suspicious, broken = _breaks(table, noise, bits, deepest)
     at = _deepest(4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left))
     columns = np.arange(len(noise))
     sides = table.left[at, columns], table.right[at, columns]
@@ -154,8 +155,11 @@ def _extrapolations(table: Table, noise: Floats) -> tuple[Floats, Floats]:
     once = slope[1:] + (slope[1:] - slope[:-1]) / (ratio - 1.0)
     wide = (step[:-2] / step[2:]) ** 2
     twice = once[1:] + (once[1:] - once[:-1]) / (wide - 1.0)
-    # The 2 ** -10 is for three estimates that agree by accident where none of them has converged.
-    truncation = np.abs(twice - once[1:]) + 2.0**-10 * np.abs(once[1:] - slope[2:])
+    # Where errors do not fall with the squared step, extrapolation gains nothing: say so.
+    gain = np.abs(once[1:] - once[:-1])
+    coarse = np.maximum(np.abs(slope[2:] - slope[1:-1]), gain)
+    stall = gain * (gain / np.where(coarse > 0.0, coarse, 1.0))
+    truncation = np.maximum(np.abs(twice - once[1:]), stall)
     bars = truncation + 4.0 * noise / step[2:]
     return twice, np.where(np.isfinite(twice) & np.isfinite(bars), bars, np.inf)
 
@@ -183,18 +187,20 @@ def _deepest(reliable: Bools) -> npt.NDArray[np.int_]:
     return np.max(np.where(reliable, rows, 0), axis=0)
 
 
-def _breaks(table: Table, noise: Floats, bits: int) -> tuple[Bools, npt.NDArray[np.str_]]:
+def _breaks(
+    table: Table, noise: Floats, bits: int, deepest: int
+) -> tuple[Bools, npt.NDArray[np.str_]]:
     """Tell from the change of one-sided slopes with the step whether the function breaks here."""
     channels = len(noise)
     broken = np.full(channels, "", dtype="<U8")
     suspicious = np.zeros(channels, dtype=bool)
     orders, first = table.orders, QUICK[bits][-1]
-    enough = min(first + DEPTH, bits - 8)
+    enough = min(first + DEPTH, deepest - 2)
     for k in range(channels):
         right, left = np.isfinite(table.right[:, k]), np.isfinite(table.left[:, k])
         if not (right & left)[-1]:
             suspicious[k] = True
-            if orders[-1] >= enough:
+            if orders[-1] >= deepest - 5:
                 broken[k] = "edge"
             continue
         whole = right & left

@@ -30,6 +30,7 @@ PASS, OPEN, FAIL, BROKEN = 0, 1, 2, 3
 
 FINE = 1e-6  # relative resolution at which a ray needs no further steps
 COARSE = 1e-2  # relative resolution beyond which nothing passes
+UNIT = 2.0**-6  # a step that most functions notice
 LEVEL = {53: 1e-10, 24: 1e-4, 11: 1e-1}
 """Resolution, as a part of what the function itself suggests, for gradients that are about 0."""
 
@@ -62,6 +63,9 @@ class Claim:
 def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
     """Sample a ray until the claim is settled in every channel, or nothing more can be learned."""
     ray.take(*QUICK[ray.bits])
+    if ray.size < UNIT / 16.0 and not ray.moved.any():
+        unit = int(np.log2(ray.size / UNIT))  # x is too small for its own size to be a step
+        ray.take(unit, unit + 2, unit + 4)
     plan = _Plan(ray)
     while True:
         if not ray.taken:
@@ -69,8 +73,11 @@ def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
                 break
             continue
         table = ray.table()
-        ray.noise = _with_quantum(table, renoise(ray), ray.bits)
-        estimate = judge(table, ray.noise, ray.bits)
+        while (between := _threshold(table)) is not None:
+            ray.take(between)
+            table = ray.table()
+        ray.noise = _with_quantum(table, renoise(ray), ray)
+        estimate = judge(table, ray.noise, ray.bits, ray.deepest)
         weighed = _decide(ray, table, estimate, claim, last=False)
         open_ = weighed.codes == OPEN
         if not open_.any() or not plan.further(table, estimate, claim, open_):
@@ -109,15 +116,19 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     with np.errstate(invalid="ignore"):
         miss = np.abs(rule - value)
     level = LEVEL[ray.bits]
-    tiny = np.abs(rule) <= 10.0 * level * claim.natural
-    fine = tolerance <= np.maximum(_fine(ray.bits) * own, np.where(tiny, level * claim.natural, 0.0))
+    natural = np.fmax(claim.natural, np.nanmax(np.abs(table.slope[:3]), axis=0, initial=0.0))
+    natural = np.where(np.isfinite(natural), natural, 0.0)
+    tiny = np.abs(rule) <= 10.0 * level * natural
+    fine = tolerance <= np.maximum(
+        _fine(ray.bits) * own, np.where(rule == 0.0, level * natural, 0.0)
+    )
     still = _unmoved(table) & (rule == 0.0)
     codes = np.full(len(rule), OPEN, dtype=np.int8)
     calm = ~estimate.suspicious
     near = miss <= tolerance
     codes[still | (near & fine & calm)] = PASS
     far = ~near & np.isfinite(value)
-    known = tolerance <= 0.1 * np.fmax(own, miss)
+    known = (tolerance <= 0.1 * np.fmax(own, miss)) & _converged(ray, table, estimate, natural)
     accused = far & known & calm & (estimate.confirmed | ~np.isfinite(rule))
     if last:
         suspect = far & known & (estimate.confirmed | (miss > 8.0 * tolerance))
@@ -128,15 +139,25 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
         near = miss <= allowed
     codes[accused] = FAIL
     if last:
-        enough = np.maximum(COARSE * own, 100.0 * level * claim.natural)
+        enough = np.maximum(COARSE * own, 100.0 * level * natural)
         codes[(codes == OPEN) & near & (tolerance <= enough)] = PASS
         lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
         codes[lost] = BROKEN
     codes[estimate.broken != ""] = BROKEN
-    scale = np.where(tiny, claim.natural, own)
+    scale = np.where(tiny, natural, own)
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
+
+
+def _converged(ray: Ray, table: Table, estimate: Estimate, natural: Floats) -> Bools:
+    """Channels whose estimate is more than the size of what steps too large happen to give."""
+    rounding = 16.0 * ray.noise / table.step[-1]
+    return np.asarray(
+        (estimate.bar <= 0.05 * np.abs(estimate.value))
+        | (estimate.bar <= rounding)
+        | (estimate.bar <= 1e-6 * natural)
+    )
 
 
 def _fine(bits: int) -> float:
@@ -154,12 +175,13 @@ class _Plan:
     def down(self) -> bool:
         """Take the next smaller step, if the point can resolve it."""
         ray = self.ray
-        order = max([*ray.taken, self.first, getattr(self, "deep", 0)]) + 3
-        self.deep = order
+        deep = max([*ray.taken, self.first])
+        outside = deep not in ray.taken or not np.isfinite(ray.taken[deep][2:]).all()
+        order = deep + (6 if outside else 3)
         if order > ray.deepest:
             return False
         ray.take(order)
-        return True
+        return order in ray.taken
 
     def further(self, table: Table, estimate: Estimate, claim: Claim, open_: Bools) -> bool:
         """Take the step that promises most; False if none promises anything."""
@@ -187,7 +209,7 @@ class _Plan:
         ray = self.ray
         if self.upward is None:
             rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)
-            scale = np.fmax(rule, LEVEL[ray.bits] * claim.natural)[open_]
+            scale = np.where(rule > 0.0, rule, LEVEL[ray.bits] * claim.natural)[open_]
             usable = scale > 0.0
             need = 8.0 * ray.noise[open_][usable] / scale[usable] * (1e8 if ray.bits == EXACT else 1e3)
             least = float(np.max(need)) if need.size else 0.0
@@ -210,15 +232,14 @@ def _rounding_limits(estimate: Estimate, ray: Ray, table: Table) -> Bools:
     return np.asarray(4.0 * ray.noise / table.step[-1] >= 0.4 * estimate.bars[-1])
 
 
-def _with_quantum(table: Table, noise: Floats, bits: int) -> Floats:
+def _with_quantum(table: Table, noise: Floats, ray: Ray) -> Floats:
     """Raise the noise where only larger steps move a function because it is rounded coarsely.
 
     That is so if the larger steps agree on a slope, from both sides, that is too small for the
     smaller steps to be noticed.
     """
     moved = (table.rise != 0.0) | (table.fall != 0.0)
-    rows = np.arange(len(moved))[:, None]
-    last = np.max(np.where(moved, rows, -1), axis=0)
+    last = _last(moved)
     some = (last >= 2) & (last < len(moved) - 1)
     if not some.any():
         return noise
@@ -228,14 +249,31 @@ def _with_quantum(table: Table, noise: Floats, bits: int) -> Floats:
     if not some.any():
         return noise
     raised = np.where(some, quantum, noise)
-    estimate = judge(table, raised, bits)
-    columns = np.arange(len(noise))
+    estimate = judge(table, raised, ray.bits, ray.deepest)
     still = table.step[np.minimum(last + 1, len(moved) - 1), 0]
-    gap = np.abs(table.right - table.left)[last, columns]
+    gap = (table.right - table.left)[:2]
+    ratio = table.step[0, 0] / table.step[1, 0]
+    rest = np.abs(ratio * gap[1] - gap[0]) / (ratio - 1.0)  # what stays of it as steps shrink
     slope = np.abs(estimate.value)
     explained = (estimate.bar <= 2.0 * COARSE * slope) & (slope * still <= 2.0 * quantum)
-    explained &= gap <= 0.1 * slope + 8.0 * quantum / table.step[last, 0]
+    explained &= rest <= 0.1 * slope + 12.0 * quantum / table.step[1, 0]
     return np.where(some & explained, quantum, noise)
+
+
+def _last(moved: Bools) -> npt.NDArray[np.int_]:
+    """Row of the smallest step that moved each channel; -1 if none did."""
+    return np.asarray(np.max(np.where(moved, np.arange(len(moved))[:, None], -1), axis=0))
+
+
+def _threshold(table: Table) -> int | None:
+    """An order between steps far apart, of which the larger moves a channel and the smaller not."""
+    moved = (table.rise != 0.0) | (table.fall != 0.0)
+    for last in set(_last(moved).tolist()):
+        if 0 <= last < len(moved) - 1:
+            above, below = int(table.orders[last]), int(table.orders[last + 1])
+            if below - above > 4:
+                return (above + below) // 2
+    return None
 
 
 def _positive(change: Floats) -> Floats:
@@ -252,7 +290,7 @@ def _hear_larger_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools)
     use = accused & np.isfinite(quantum)
     if not use.any():
         return
-    estimate = judge(table, np.where(use, quantum, ray.noise), ray.bits)
+    estimate = judge(table, np.where(use, quantum, ray.noise), ray.bits, ray.deepest)
     tolerance = 2.0 * estimate.bar
     agrees = np.abs(claim.rule - estimate.value) <= tolerance
     clear = use & agrees & (tolerance <= COARSE * np.abs(claim.rule))

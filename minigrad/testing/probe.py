@@ -144,17 +144,21 @@ class Subject:
         return self._grain
 
     def _grid(self, spread: int) -> Floats:
-        """``f`` on a line of points that are whole multiples of an ulp apart in every element."""
+        """``f`` on a line of points that are whole multiples of an ulp apart in every element.
+
+        The line starts next to the point, not at it, so that a jump there is not taken for noise.
+        """
         origin = [self.point[i].copy() for i in self.active]
         strides = []
         for i, x in zip(self.active, origin, strict=True):
-            ulp = np.spacing(np.maximum(np.abs(x), np.asarray(self.typical(i) * 2.0**-20, x.dtype)))
+            floor = np.asarray(self.typical(i) * 2.0**-20, x.dtype)
+            ulp = np.spacing(np.where(x == 0.0, floor, np.abs(x)))
             if self.bits < bits_of(x.dtype):
                 ulp = ulp * 2.0 ** (bits_of(x.dtype) - self.bits)
             odd = self.rng.integers(2**spread, 2 ** (spread + 1), x.shape) * 2 + 1
             sign = self.rng.choice([-1.0, 1.0], x.shape)
             strides.append((ulp * odd * sign).astype(x.dtype))
-        rows = [self.base - self.base]
+        rows = []
         for k in range(1, GRID):
             for i, x, stride in zip(self.active, origin, strides, strict=True):
                 self.point[i][...] = x + stride * k
@@ -168,7 +172,7 @@ class Subject:
         """The ray along element ``j`` of input ``i``; ``channels`` are rows of cotangents."""
         flat = self.point[i].flat
         here = flat[j]
-        size = power_of_two(max(abs(float(here)), 1e-290) if here else self.typical(i))
+        size = power_of_two(max(abs(float(here)), 1e-305) if here else self.typical(i))
         moved = np.zeros(self.base.shape, dtype=bool)
 
         def sample(step: float) -> tuple[float, Floats]:
@@ -185,15 +189,15 @@ class Subject:
         bits = self.bits_at(i)
         lost = np.log2(size) - np.log2(float(np.spacing(np.abs(here)))) if here else 60
         deepest = min(int(lost) - 3 - (EXACT - bits if bits < bits_of(here.dtype) else 0), 50)
-        highest = int(np.floor(np.log2(size) - np.log2(max(self.typical(i), size)))) - 3
-        ray = Ray(sample, self.seen_noise(channels), size, deepest, highest, bits)
-        ray.moved = moved
-        return ray
+        highest = int(np.floor(np.log2(size / max(self.typical(i), size, 0.125)))) - 3
+        return Ray(sample, self.seen_noise(channels), size, deepest, highest, moved, bits)
 
     def direction(self, i: int, v: Floats, channels: Floats | None) -> Ray:
         """The ray along ``v``, flat, through input ``i``."""
         x = self.point[i]
         here, along = x.copy(), v.reshape(x.shape)
+
+        moved = np.ones(self.base.shape, dtype=bool)
 
         def sample(step: float) -> tuple[float, Floats]:
             x[...] = here + (along * step).astype(x.dtype)
@@ -203,7 +207,7 @@ class Subject:
             return step, self._seen(change, channels)
 
         bits = self.bits_at(i)
-        return Ray(sample, self.seen_noise(channels), 1.0, bits - 8, -2, bits)
+        return Ray(sample, self.seen_noise(channels), 1.0, bits - 8, -2, moved, bits)
 
     def strides(self, i: int) -> Floats:
         """For every element of input ``i`` the power of two below its size."""

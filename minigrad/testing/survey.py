@@ -102,7 +102,7 @@ def _label(k: int, shape: tuple[int, ...]) -> str:
 
 def _renoise(made: Survey) -> Callable[[Ray], Floats]:
     def renoise(ray: Ray) -> Floats:
-        if made.channels is None or ray.moved is None:
+        if made.channels is None or ray.moved.all():
             return ray.noise
         return made.subject.seen_noise(made.channels, ray.moved)
 
@@ -113,7 +113,7 @@ def _suggested(made: Survey, size: float) -> Floats:
     """The derivative that the size of the function suggests, in every channel."""
     base = np.where(np.isfinite(made.subject.base), made.subject.base, 0.0)
     total = np.abs(base) if made.channels is None else np.sqrt(made.channels**2 @ base**2)
-    return np.asarray(total / size)
+    return np.asarray(total / max(size, 0.125))
 
 
 def _element(made: Survey, position: int, j: int) -> Weighed:
@@ -130,7 +130,7 @@ def _element(made: Survey, position: int, j: int) -> Weighed:
     def noise() -> Floats:
         moved = np.array([row[position][j] for row in made.noise()])
         steady = np.nan_to_num(moved, nan=0.0, posinf=0.0)
-        return 2.0 * steady + 4.0 * eps * (largest + _suggested(made, min(ray.size, 1.0)))
+        return 2.0 * steady + 4.0 * eps * (largest + 16.0 * _suggested(made, max(ray.size, 1.0)))
 
     natural = np.fmax(largest, _suggested(made, ray.size))
     weighed = weigh(ray, Claim(rule, natural, noise), _renoise(made))
