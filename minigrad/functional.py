@@ -48,11 +48,11 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
     >>> swish(Tensor(1.0, requires_grad=True)).node.scope
     swish
     """
-    name = function.__name__
+    label = (function.__name__, "")
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = SCOPE.set(Scope(name, "", SCOPE.get()))
+        token = SCOPE.set(Scope(label, SCOPE.get()))
         try:
             return function(*args, **kwargs)
         finally:

@@ -40,12 +40,26 @@ _AS_IS = frozenset({np.ndarray, int, float, bool, type(None)})
 
 
 class Scope:
-    """Where in a model ops are recorded: a module's call, or a composite such as ``softmax``."""
+    """Where in a model ops are recorded: a module's call, or a composite such as ``softmax``.
 
-    __slots__ = ("name", "parent", "title")
+    ``label`` is a name and a title such as ``Linear(4 → 3)``, and for a module a weak reference to
+    it: one tuple, made once, because a scope is made at every call.
+    """
 
-    def __init__(self, name: str, title: str, parent: Scope | None) -> None:
-        self.name, self.title, self.parent = name, title, parent
+    __slots__ = ("label", "parent")
+
+    def __init__(self, label: tuple[Any, ...], parent: Scope | None) -> None:
+        self.label, self.parent = label, parent
+
+    @property
+    def name(self) -> str:
+        """Name relative to the parent."""
+        return self.label[0]
+
+    @property
+    def title(self) -> str:
+        """What it is; empty for a function."""
+        return self.label[1]
 
     @property
     def path(self) -> str:
@@ -475,10 +489,12 @@ class Tensor:
             function, name = getattr(ufunc, method), f"{name}.{method}"
         if method == "reduce":
             kwargs.setdefault("axis", 0)
+        if out is not None and isinstance(out[0], Tensor):
+            raise NotDifferentiable(_OUT)
         result = _dispatch(function, f"np.{name}", inputs, kwargs)
         if out is None or result is NotImplemented:
             return result
-        if result._node is not None or isinstance(out[0], Tensor):
+        if result._node is not None:
             raise NotDifferentiable(_OUT)
         np.copyto(out[0], result._data, casting="same_kind")
         return out[0]
@@ -756,7 +772,7 @@ def scope(name: str, title: str = "") -> Iterator[Scope]:
     ...     inner.path
     'encoder.attention'
     """
-    inner = Scope(name, title, SCOPE.get())
+    inner = Scope((name, title), SCOPE.get())
     token = SCOPE.set(inner)
     try:
         yield inner

@@ -29,12 +29,13 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply the layers in order."""
+        outer = SCOPE.get()
         for i, layer in enumerate(self.layers):
             if isinstance(layer, Module):
                 x = layer(x)
                 continue
-            name = getattr(layer, "__name__", type(layer).__name__)
-            token = SCOPE.set(Scope(f"layers.{i}", name, SCOPE.get()))
+            name = getattr(layer, "__name__", "") or type(layer).__name__
+            token = SCOPE.set(Scope((f"layers.{i}", name), outer))
             try:
                 x = layer(x)
             finally:

@@ -11,17 +11,17 @@ from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.module import Buffer, Module, Parameter
 from minigrad.primitive import Array
-from minigrad.tensor import Tensor, asarray
+from minigrad.tensor import Tensor, asarray, record
 
 __all__ = ["Linear", "Normalize"]
 
 
 def in_dtype(x: Any, dtype: np.dtype[Any]) -> Array:
     """Return ``x`` in a layer's dtype; converting a tensor is an op that the graph shows."""
-    data = x._data if isinstance(x, Tensor) else asarray(x)
-    if data.dtype == dtype:
-        return x if isinstance(x, Tensor) else data
-    return x.astype(dtype) if isinstance(x, Tensor) else data.astype(dtype)
+    if not isinstance(x, Tensor):
+        data = asarray(x)
+        return data if data.dtype == dtype else data.astype(dtype)
+    return x if x._data.dtype == dtype else x.astype(dtype)
 
 
 class Linear(Module):
@@ -65,8 +65,9 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Return ``x @ weight + bias`` of shape ``(..., out_features)``."""
-        product = ops.matmul(in_dtype(x, self.weight._data.dtype), self.weight)
-        return product if self.bias is None else product + self.bias
+        weight, bias = self.weight, self.bias
+        product = record(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
+        return product if bias is None else record(ops.add, (product, bias), {})
 
     def title(self) -> str:
         """Return the layer with its widths."""

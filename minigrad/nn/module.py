@@ -46,17 +46,6 @@ class Buffer(Tensor):
     __slots__ = ()
 
 
-class _Call(Scope):
-    """The scope of one call of a module; knows the module without keeping it alive."""
-
-    __slots__ = ("module",)
-
-    def __init__(self, label: tuple[str, str], parent: Scope | None, module: Module) -> None:
-        self.name, self.title = label
-        self.parent = parent
-        self.module = weakref.ref(module)
-
-
 class Module:
     """A part of a model: override ``forward``, assign parameters and modules in ``__init__``.
 
@@ -79,7 +68,7 @@ class Module:
         """Run ``forward`` inside a scope of the module's name."""
         outer = SCOPE.get()
         label = self.__dict__.get(_LABEL) or self._make_label(outer)
-        token = SCOPE.set(_Call(label, outer, self))
+        token = SCOPE.set(Scope(label, outer))
         try:
             observer = OBSERVER.get()
             if observer is None:
@@ -88,17 +77,22 @@ class Module:
         finally:
             SCOPE.reset(token)
 
-    def _make_label(self, outer: Scope | None) -> tuple[str, str]:
-        while outer is not None and not isinstance(outer, _Call):
+    def _make_label(self, outer: Scope | None) -> tuple[Any, ...]:
+        """Name the modules inside the calling module, or inside this one if it is the outermost."""
+        while outer is not None and len(outer.label) < 3:
             outer = outer.parent
-        parent = outer.module() if outer is not None else None
+        parent = outer.label[2]() if outer is not None else None
         for path, child in (parent or self)._children():
-            child.__dict__[_LABEL] = (path, child.title())
+            child.__dict__[_LABEL] = (path, child.title(), weakref.ref(child))
         if parent is None:
             for name, parameter in self.named_parameters():
                 parameter.name = parameter.name or name.rpartition(".")[2]
-        own: tuple[str, str] = self.__dict__.setdefault(_LABEL, (type(self).__name__, self.title()))
-        return own
+        own = (type(self).__name__, self.title(), weakref.ref(self))
+        return self.__dict__.setdefault(_LABEL, own)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickling and copying keep: all but the cached label."""
+        return {name: value for name, value in vars(self).items() if name != _LABEL}
 
     def title(self) -> str:
         """Return what drawings write beside the module's name, such as ``Linear(4 → 3)``."""
