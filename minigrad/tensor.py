@@ -187,10 +187,14 @@ def _unwrapped(
     """
     if len(args) == 2:  # unrolled, since the loop costs as much as a small NumPy call
         a, b = args
-        if isinstance(a, Tensor) and isinstance(b, Tensor):
-            left, right = a._node, b._node
-            key = 4 + (left is not None) + (right is not None) * 2
-            return (a._data, b._data), (left, right), key
+        if isinstance(a, Tensor):
+            left = a._node
+            key = 4 if left is None else 5
+            if isinstance(b, Tensor):
+                right = b._node
+                return (a._data, b._data), (left, right), key if right is None else key + 2
+            if b.__class__ in _AS_IS:
+                return (a._data, b), (left, None), key
     values: list[Any] = []
     parents: list[Node | None] = []
     key, bit = 0, 1
@@ -209,11 +213,11 @@ def _unwrapped(
 
 def _names(args: tuple[Any, ...]) -> dict[int, str] | None:
     """Names of the constants among the arguments, by position."""
-    names = {}
+    names = None
     for i, arg in enumerate(args):
         if isinstance(arg, Tensor) and arg._node is None and arg._name is not None:
-            names[i] = arg._name
-    return names or None
+            names = {**(names or {}), i: arg._name}
+    return names
 
 
 def explained(

@@ -60,7 +60,10 @@ def spread(
            [2., 2.]])
     """
     out = np.empty(shape, g.dtype)
-    out[...] = expand_reduced(g, len(shape), axis, keepdims)
+    if axis is None and not g.shape:
+        out.fill(g)
+    else:
+        out[...] = expand_reduced(g, len(shape), axis, keepdims)
     return out
 
 
@@ -86,11 +89,11 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> mean(np.array([[1.0, 2.0], [3.0, 6.0]]), axis=0)
     array([2., 4.])
     """
-    x = np.asarray(x)
-    if x.dtype.char not in "fd" or not x.size:
+    if not isinstance(x, np.ndarray) or x.dtype.char not in "fd" or not x.size:
         return np.mean(x, axis=axis, keepdims=keepdims)
     # np.mean is a Python function four times as slow as this on small arrays.
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / float(_count(x.shape, axis))
+    count = x.size if axis is None else _count(x.shape, axis)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / float(count)
 
 
 def pull_extremum(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
