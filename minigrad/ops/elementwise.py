@@ -5,6 +5,8 @@ Read any block aloud: *multiply is NumPy's multiply; a's cotangent is g times b;
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad.primitive import POSITIVE, Array, case, composition, defvjp, primitive
@@ -134,8 +136,9 @@ def pull_base(g: Array, a: Array, b: Array) -> Array:
 
 def pull_exponent(g: Array, a: Array, out: Array) -> Array:
     """``g * a ** b * log(a)``, and 0 where ``a`` is not positive."""
-    safe = np.where(np.greater(a, 0), a, 1.0) if not isinstance(a, int | float) else a or 1.0
-    return g * out * np.log(safe)
+    if isinstance(a, int | float):  # np.log of a Python number would promote float32
+        return g * out * (math.log(a) if a > 0 else 0.0)
+    return g * out * np.log(np.where(np.greater(a, 0), a, 1.0))
 
 
 @primitive(np.power, domain=[POSITIVE, (-2.0, 2.0)], onnx="Pow")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.primitive import Array, case, defvjp, primitive
+from minigrad.primitive import Array, case, composition, defvjp, primitive
 
 __all__ = [
     "add_at",
@@ -30,6 +30,17 @@ INDICES = [
     np.array([True, False, True]),
     (slice(0, 0),),
 ]
+
+
+def plain_index(index: Any) -> Any:
+    """An index in which whatever holds an array (``argsort`` of a Tensor is a Tensor) is one.
+
+    >>> plain_index((np.array([1]), slice(2)))
+    (array([1]), slice(None, 2, None))
+    """
+    if isinstance(index, tuple):
+        return tuple(map(plain_index, index))
+    return index.numpy() if hasattr(index, "numpy") else index
 
 
 def writes_once(index: Any) -> bool:
@@ -77,7 +88,7 @@ def add_at(x: Array, index: Any, value: Array) -> Array:
     >>> add_at(np.zeros(3), np.array([0, 0]), 1.0)
     array([2., 0., 0.])
     """
-    return _add_at(x, value, index)
+    return _add_at(x, value, plain_index(index))
 
 
 @primitive(name="add_at", cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)])
@@ -102,7 +113,7 @@ def set_at(x: Array, index: Any, value: Array) -> Array:
     >>> set_at(np.zeros(3), slice(1, None), np.array([5.0, 6.0]))
     array([0., 5., 6.])
     """
-    return _set_at(x, value, index)
+    return _set_at(x, value, plain_index(index))
 
 
 def pull_value(
@@ -135,20 +146,29 @@ def _set_at(x: Array, value: Array, /, index: Any) -> Array:
 
 @primitive(
     lambda x, indices, axis: np.take_along_axis(x, indices, axis),
-    numpy=[np.take_along_axis],
+    numpy=[],
+    name="take_along_axis",
     cases=[
         case(3, 4, indices=np.array([[0, 0, 2, 1]]), axis=0),
         case(3, 2, indices=np.array([[1, 1], [0, 1], [1, 0]]), axis=-1),
     ],
 )
 @defvjp(x=lambda g, x_shape, indices, axis: add_along_axis(g, x_shape, indices, axis))
-def take_along_axis(x: Array, /, indices: Array, axis: int = -1) -> Array:
+def _take_along_axis(x: Array, /, indices: Array, axis: int = -1) -> Array:
+    """Elements that ``indices`` names along ``axis``."""
+
+
+@composition(np.take_along_axis)
+def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     """Elements that ``indices`` names along ``axis``, as ``argsort`` and ``argmax`` give them.
 
     >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1], [0]]), axis=1)
     array([[2.],
            [3.]])
     """
+    if axis is None:
+        x, axis = np.reshape(x, -1), 0
+    return _take_along_axis(x, plain_index(indices), axis)
 
 
 @primitive(cases=[case(1, 4, shape=(3, 4), indices=np.array([[0, 0, 2, 1]]), axis=0)])

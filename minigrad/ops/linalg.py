@@ -146,7 +146,7 @@ def pull_einsum(
                 factors.append(np.ones(shape[axis], dtype=g.dtype))
                 names.append(letter)
             wanted += letter
-    return np.einsum(f"{','.join(names)}->{wanted}", *factors)
+    return einsum(f"{','.join(names)}->{wanted}", *factors)
 
 
 @primitive(

@@ -60,7 +60,7 @@ class Adapted:
         outputs = [t for _, t in _outputs(out)]
         if len(outputs) == 1:
             return outputs[0]
-        return ops.concatenate([ops.ravel(t) for t in outputs])  # type: ignore[no-any-return]
+        return ops.concatenate([ops.ravel(t) for t in outputs])
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
@@ -83,7 +83,7 @@ def steeper(function: TensorFunction) -> TensorFunction:
         out, pull = vjp(function, *leaves)
         weights = np.cos(np.arange(out.size) + 1.0).reshape(out.shape).astype(out.dtype)
         parts = pull(out * weights + weights)
-        return ops.concatenate([ops.ravel(part) for part in parts])  # type: ignore[no-any-return]
+        return ops.concatenate([ops.ravel(part) for part in parts])
 
     return slope
 
@@ -155,4 +155,6 @@ def _outputs(value: Any) -> Iterator[tuple[str, Tensor]]:
     elif isinstance(value, Tensor):
         yield "", value
     else:
-        raise TypeError(f"gradcheck needs a function that returns Tensors, not {type(value).__name__}")
+        raise TypeError(
+            f"gradcheck needs a function that returns Tensors, not {type(value).__name__}"
+        )

@@ -49,9 +49,7 @@ def cause_of(made: Survey, worst: Finding) -> str:
         return f"f is too noisy or too steep at {worst.where} to verify its gradient"
     if worst.note:
         return f"{worst.where}: {worst.note}"
-    position = next(
-        p for p, i in enumerate(made.subject.active) if made.names[i] == worst.name
-    )
+    position = next(p for p, i in enumerate(made.subject.active) if made.names[i] == worst.name)
     claimed = np.array([row[position] for row in made.rows])
     measured = made.measured[position]
     known = np.isfinite(measured) & (made.codes[position] != BROKEN)
@@ -74,7 +72,9 @@ def _explanations(
 
     def fits(candidate: Any) -> bool:
         with np.errstate(all="ignore"):
-            return bool(np.all(np.abs(rule - candidate) <= reach * (1.0 + np.abs(candidate) / size)))
+            return bool(
+                np.all(np.abs(rule - candidate) <= reach * (1.0 + np.abs(candidate) / size))
+            )
 
     if size == 0.0:
         yield "the gradient of {name} should be 0: f does not depend on it"

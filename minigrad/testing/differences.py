@@ -140,7 +140,9 @@ def judge(table: Table, noise: Floats, bits: int = EXACT, deepest: int = 50) -> 
     windows, bars = _extrapolations(table, noise)
     value, bar, confirmed = _most_precise(windows, bars)
     suspicious, broken = _breaks(table, noise, bits, deepest)
-    at = _deepest(4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left))
+    at = _deepest(
+        4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left)
+    )
     columns = np.arange(len(noise))
     sides = table.left[at, columns], table.right[at, columns]
     return Estimate(value, bar, confirmed, windows, bars, suspicious, broken, sides)
@@ -177,7 +179,9 @@ def _most_precise(windows: Floats, bars: Floats) -> tuple[Floats, Floats, Bools]
     value, bar = windows[best, columns], bars[best, columns]
     distant = np.abs(np.arange(count)[:, None] - best[None, :]) >= 2
     informative = bars <= np.maximum(64.0 * bar, 1e-4 * np.abs(value))
-    confirmed = np.any(distant & agree[best, :, columns].T & informative & np.isfinite(bars), axis=0)
+    confirmed = np.any(
+        distant & agree[best, :, columns].T & informative & np.isfinite(bars), axis=0
+    )
     return np.where(np.isfinite(bar), value, np.nan), bar, confirmed
 
 
@@ -212,7 +216,12 @@ def _breaks(
 
 
 def _break(
-    orders: npt.NDArray[np.int_], step: Floats, gap: Floats, slope: Floats, noise: float, enough: int
+    orders: npt.NDArray[np.int_],
+    step: Floats,
+    gap: Floats,
+    slope: Floats,
+    noise: float,
+    enough: int,
 ) -> tuple[bool, str]:
     """Judge one channel: whether it looks broken, and how it is once that is certain."""
     if len(step) < 3:

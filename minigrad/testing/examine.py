@@ -96,9 +96,7 @@ def _nothing(claim: Claim) -> Weighed:
     empty = np.full(count, np.nan)
     broken = np.full(count, "edge", dtype="<U8")
     none = np.zeros(count, dtype=bool)
-    estimate = Estimate(
-        empty, empty, none, empty[None], empty[None], ~none, broken, (empty, empty)
-    )
+    estimate = Estimate(empty, empty, none, empty[None], empty[None], ~none, broken, (empty, empty))
     return Weighed(np.full(count, BROKEN, dtype=np.int8), estimate, empty, 0.0)
 
 
@@ -192,7 +190,9 @@ class _Plan:
         noise = ray.noise[open_]
         rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)[open_]
         seen = np.fmax(np.abs(table.slope[-1]), np.abs(table.right[-1] - table.left[-1]))[open_]
-        drowned = 4.0 * noise / smallest > 0.3 * np.fmax(np.nan_to_num(seen), rule)
+        any_slope = np.nanmax(np.abs(table.slope), axis=0, initial=0.0)[open_]
+        worth = np.fmax(np.fmax(np.nan_to_num(seen), rule), 1e-3 * any_slope)
+        drowned = 4.0 * noise / smallest > 0.3 * worth
         lost = ~np.isfinite(seen) | ~np.isfinite(estimate.value[open_])
         wanted = bool(np.any(~drowned | lost))
         quiet = _rounding_limits(estimate, ray, table)[open_] & ~estimate.suspicious[open_]
@@ -211,7 +211,9 @@ class _Plan:
             rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)
             scale = np.where(rule > 0.0, rule, LEVEL[ray.bits] * claim.natural)[open_]
             usable = scale > 0.0
-            need = 8.0 * ray.noise[open_][usable] / scale[usable] * (1e8 if ray.bits == EXACT else 1e3)
+            need = (
+                8.0 * ray.noise[open_][usable] / scale[usable] * (1e8 if ray.bits == EXACT else 1e3)
+            )
             least = float(np.max(need)) if need.size else 0.0
             start = self.first - 8
             if least > 0.0:
@@ -251,12 +253,13 @@ def _with_quantum(table: Table, noise: Floats, ray: Ray) -> Floats:
     raised = np.where(some, quantum, noise)
     estimate = judge(table, raised, ray.bits, ray.deepest)
     still = table.step[np.minimum(last + 1, len(moved) - 1), 0]
-    gap = (table.right - table.left)[:2]
-    ratio = table.step[0, 0] / table.step[1, 0]
-    rest = np.abs(ratio * gap[1] - gap[0]) / (ratio - 1.0)  # what stays of it as steps shrink
+    gap, step = table.right - table.left, table.step
+    ratio = step[:-1] / step[1:]
+    rest = np.abs(ratio * gap[1:] - gap[:-1]) / (ratio - 1.0)  # what stays of it as steps shrink
     slope = np.abs(estimate.value)
     explained = (estimate.bar <= 2.0 * COARSE * slope) & (slope * still <= 2.0 * quantum)
-    explained &= rest <= 0.1 * slope + 12.0 * quantum / table.step[1, 0]
+    allowed = 0.1 * slope + np.minimum(12.0 * quantum / step[1:], 0.5 * slope)
+    explained &= np.any((rest <= allowed) & moved[1:], axis=0)
     return np.where(some & explained, quantum, noise)
 
 

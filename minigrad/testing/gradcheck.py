@@ -62,7 +62,7 @@ def _check(subject: Subject, names: Sequence[str]) -> Report:
     said = impurity(subject)
     if said:
         return Report("inconclusive", cause=said, evaluations=subject.evaluations)
-    dead = np.count_nonzero(~np.isfinite(subject.base))
+    dead = int(np.count_nonzero(~np.isfinite(subject.base)))
     said = breach(subject)
     if said:
         kind: Verdict = "not differentiable" if dead == subject.base.size > 0 else "fail"
@@ -129,7 +129,9 @@ def _compare_precisions(subject: Subject, precise: Subject, made: Survey) -> Non
             i = subject.active[position]
             eps = 2.0 ** (1 - min(bits_of(subject.point[i].dtype), subject.bits))
             size = np.max(np.abs(high), initial=0.0, where=np.isfinite(high))
-            value = np.max(np.abs(g * np.nan_to_num(subject.base, posinf=0.0, neginf=0.0)), initial=0.0)
+            value = np.max(
+                np.abs(g * np.nan_to_num(subject.base, posinf=0.0, neginf=0.0)), initial=0.0
+            )
             tiny = float(np.finfo(subject.point[i].dtype).tiny)
             slack = 16.0 * eps * (np.abs(high) + size + value) + 8.0 * jitter[position] + tiny
             with np.errstate(invalid="ignore"):
@@ -145,9 +147,7 @@ def _compare_precisions(subject: Subject, precise: Subject, made: Survey) -> Non
             return
 
 
-def _low_noise(
-    subject: Subject, precise: Subject, g: Floats, exact: list[Floats]
-) -> list[Floats]:
+def _low_noise(subject: Subject, precise: Subject, g: Floats, exact: list[Floats]) -> list[Floats]:
     """How far changes by an ulp of the lower precision move the precise rule."""
     noise = [np.zeros_like(row) for row in exact]
     origin = [precise.point[i].copy() for i in precise.active]
@@ -174,7 +174,9 @@ def _elsewhere(subject: Subject, names: Sequence[str], made: Survey) -> int:
     moved = [x.copy() for x in subject.point]
     for i in subject.active:
         x = moved[i]
-        step = 0.04 * np.maximum(np.abs(x), subject.typical(i)) * (0.5 + subject.rng.random(x.shape))
+        step = (
+            0.04 * np.maximum(np.abs(x), subject.typical(i)) * (0.5 + subject.rng.random(x.shape))
+        )
         moved[i] = (x + np.where(x < 0, -step, step)).astype(x.dtype)
     with quiet():
         try:

@@ -256,4 +256,3 @@ def _misshapen(c: Any, x: Any, i: int) -> str:
     if c.shape == x.shape[::-1]:
         return said + ": it is transposed"
     return said
-

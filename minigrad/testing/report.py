@@ -163,9 +163,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
 def _table(findings: Sequence[Finding]) -> list[str]:
     rows = [("element", *_TITLES), *((f.where, *_cells(f)) for f in findings)]
     room = (22, 10, 14, 24)
-    widths = [
-        min(most, max(len(row[c]) for row in rows)) for c, most in enumerate(room)
-    ]
+    widths = [min(most, max(len(row[c]) for row in rows)) for c, most in enumerate(room)]
     lines = []
     for row in rows:
         fitted = [_shortened(cell, w).ljust(w) for cell, w in zip(row, widths, strict=False)]

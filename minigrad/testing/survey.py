@@ -42,7 +42,7 @@ class Survey:
     rows: list[list[Floats]]
     measured: list[Floats] = field(default_factory=list)
     tolerances: list[Floats] = field(default_factory=list)
-    codes: list[np.ndarray] = field(default_factory=list)  # type: ignore[type-arg]
+    codes: list[np.ndarray] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     resolution: float = 0.0
     checked: int = 0
@@ -155,7 +155,9 @@ def _finding(
     estimate = weighed.estimate
     with np.errstate(all="ignore"):
         excess = np.abs(rule - estimate.value) / np.maximum(weighed.tolerance, 1e-300)
-    k = int(np.argmax(np.where(weighed.codes == code, np.nan_to_num(excess, nan=1e300) + 1.0, -1.0)))
+    k = int(
+        np.argmax(np.where(weighed.codes == code, np.nan_to_num(excess, nan=1e300) + 1.0, -1.0))
+    )
     index = tuple(int(a) for a in np.unravel_index(j, made.subject.point[i].shape))
     broken = str(estimate.broken[k])
     note = _told(broken, float(estimate.sides[0][k]), float(estimate.sides[1][k]), float(rule[k]))
@@ -267,4 +269,3 @@ def _score(weighed: Weighed, code: int) -> float:
     if code == BROKEN:
         return 1.0
     return 1.0 + float(np.sum(weighed.codes == code))
-
