@@ -355,7 +355,7 @@ WRITES = [
     rebind,
 ]
 START = [3.0, 1.0, 2.0]
-# A leaf's array belongs to its user: these write to it where no Tensor sees it, and a graph recorded
+# A leaf's array belongs to its user: these write to it where no Tensor sees it; a graph recorded
 # before then computes with the new values. The two ways that training needs are safe:
 # `t.data -= step` and `t.data = array`.
 UNSEEN = {
