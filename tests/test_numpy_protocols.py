@@ -1,0 +1,234 @@
+"""NumPy's functions applied to Tensors: every one that has a rule, and what the others say."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import NotDifferentiable
+from minigrad.primitive import NUMPY, Primitive
+
+RNG = np.random.default_rng(0)
+
+
+def inside(domain, shape):
+    """Draw an array well inside of a domain."""
+    low, high = max(domain[0], -2.0), min(domain[1], 2.0)
+    return RNG.uniform(low + 0.05 * (high - low), high - 0.05 * (high - low), shape)
+
+
+def examples(op):
+    """Arrays and parameters on which to try a primitive."""
+    cases = op.cases or [mg.case(*[(2, 3)] * len(op.inputs))]
+    for shapes, params in cases:
+        domains = op.domain if isinstance(op.domain[0], tuple) else [op.domain] * len(shapes)
+        yield [inside(d, shape) for d, shape in zip(domains, shapes, strict=True)], params
+
+
+DIRECT = {
+    function: op
+    for function, op in NUMPY.items()
+    if isinstance(op, Primitive) and not op.variadic and op.name != "where"
+}
+
+
+def label(function):
+    owner = getattr(function, "__self__", None)
+    prefix = f"{owner.__name__}." if isinstance(owner, np.ufunc) else ""
+    return prefix + function.__name__
+
+
+@pytest.mark.parametrize("function", DIRECT, ids=label)
+def test_a_numpy_function_computes_the_same_and_is_recorded(function):
+    op = DIRECT[function]
+    for arrays, params in examples(op):
+        if op.name in {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"}:
+            arrays = [array > 0 for array in arrays]
+        wanted = function(*arrays, **params)
+        floats = all(array.dtype.kind == "f" for array in arrays)
+        tensors = [mg.Tensor(array, requires_grad=floats) for array in arrays]
+        got = function(*tensors, **params)
+        assert type(got) is mg.Tensor
+        assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_array_equal(got.data, wanted)
+        assert got.requires_grad == bool(op.rules)
+        if op.rules:
+            assert got.node is not None
+            assert got.node.primitive is op
+
+
+@pytest.mark.parametrize(
+    "function",
+    [f for f, op in DIRECT.items() if isinstance(f, np.ufunc) and f.nin == 2 and op.rules],
+    ids=label,
+)
+def test_binary_ufuncs_take_an_array_on_either_side(function):
+    a, b = next(examples(DIRECT[function]))[0]
+    for pair in [(a, mg.Tensor(b, requires_grad=True)), (mg.Tensor(a, requires_grad=True), b)]:
+        got: Any = function(*pair)
+        assert type(got) is mg.Tensor
+        np.testing.assert_array_equal(got.data, function(a, b))
+
+
+A, B = RNG.uniform(0.5, 2.0, (3, 3)), RNG.uniform(0.5, 2.0, (3, 3))
+# Calls as users write them, of the functions that are compositions or take sequences, too.
+CALLS = {
+    "where": lambda a, b: np.where(A > 1, a, b),
+    "where with a tensor mask": lambda a, b: np.where(a > b, a, b),
+    "concatenate": lambda a, b: np.concatenate([a, B, b], axis=1),
+    "concatenate flat": lambda a, b: np.concatenate((a, b), axis=None),
+    "concatenate with a list": lambda a, b: np.concatenate([a, [[1.0, 2.0, 3.0]]]),
+    "stack": lambda a, b: np.stack([a, b], axis=-1),
+    "einsum": lambda a, b: np.einsum("ij,jk->ik", a, b),
+    "einsum trace": lambda a, b: np.einsum("ii", a),
+    "dot": lambda a, b: np.dot(a, b),
+    "dot with an array": lambda a, b: np.dot(A, b),
+    "outer": lambda a, b: np.outer(a[0], b[0]),
+    "clip": lambda a, b: np.clip(a, 0.8, 1.5),
+    "ravel": lambda a, b: np.ravel(a),
+    "pad": lambda a, b: np.pad(a, ((1, 0), (0, 2))),
+    "pad edge": lambda a, b: np.pad(a, 1, mode="edge"),
+    "sum": lambda a, b: np.sum(a, axis=0, keepdims=True),
+    "sum by position": lambda a, b: np.sum(a, 1),
+    "sum with what is None": lambda a, b: np.sum(a, axis=None, dtype=None, out=None),
+    "max over axes": lambda a, b: np.max(a, axis=(0, 1)),
+    "std with ddof": lambda a, b: np.std(a, axis=1, ddof=1),
+    "add.reduce": lambda a, b: np.add.reduce(a),
+    "multiply.reduce over the rest": lambda a, b: np.multiply.reduce(a, axis=1, keepdims=True),
+    "mixed": lambda a, b: np.exp(np.tanh(a) - b) / np.sqrt(B + a),
+    "scalar ufunc argument": lambda a, b: np.maximum(a, 1.0) + np.power(2.0, b),
+    "take_along_axis": lambda a, b: np.take_along_axis(a, np.argsort(A), axis=-1),
+}
+
+
+def differences(f, x, step=1e-6):
+    found = np.zeros_like(x)
+    for i in np.ndindex(*x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        found[i] = (f(up) - f(down)) / (2 * step)
+    return found
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_calls_have_numpys_value_and_the_right_gradient(call):
+    a, b = (mg.Tensor(array, requires_grad=True) for array in (A, B))
+    got, wanted = call(a, b), call(A, B)
+    assert type(got) is mg.Tensor
+    assert got.requires_grad
+    np.testing.assert_array_equal(got.data, wanted)
+    weight = RNG.normal(size=wanted.shape)
+    (got * weight).sum().backward()
+    for t, f in [(a, lambda x: call(x, B)), (b, lambda x: call(A, x))]:
+        slope = differences(lambda x, f=f: (f(x) * weight).sum(), t.data)
+        grad = np.zeros_like(slope) if t.grad is None else t.grad.data
+        np.testing.assert_allclose(grad, slope, atol=1e-7)
+
+
+def test_one_argument_where_is_no_op():
+    with pytest.raises(TypeError, match=r"where\(\) is missing a, b"):
+        np.where(mg.Tensor([True, False]))
+
+
+def test_questions_about_tensors_are_answered_with_arrays():
+    t = mg.Tensor(A, requires_grad=True)
+    assert (np.shape(t), np.ndim(t), np.size(t)) == ((3, 3), 2, 9)
+    assert np.shape(a=t) == (3, 3)
+    assert np.result_type(t, np.float32) == np.float64
+    assert np.allclose(t, A)
+    assert np.allclose(A, b=t)
+    assert np.array_equal(A, t)
+    assert not np.array_equal(t, B)
+    assert np.isclose(A, t).all()
+    for made in (np.zeros_like(t), np.ones_like(a=t), np.full_like(t, 7.0), np.empty_like(t)):
+        assert type(made) is np.ndarray
+        assert made.shape == (3, 3)
+
+
+WITHOUT_RULE = {
+    "np.histogram": np.histogram,
+    "np.unique": np.unique,
+    "np.spacing": np.spacing,
+    "np.linalg.eigvals": np.linalg.eigvals,
+    "np.fft.rfft2": np.fft.rfft2,
+    "np.array2string": np.array2string,
+    "np.savetxt": lambda t: np.savetxt("never written", t),
+    "np.add.outer": lambda t: np.add.outer(t, t),
+    "np.minimum.accumulate": np.minimum.accumulate,
+    "np.add.at": lambda t: np.add.at(np.zeros(3), [0], t),
+    "np.frexp": np.frexp,
+    "np.copyto": lambda t: np.copyto(np.zeros((3, 3)), t),
+    "np.put": lambda t: np.put(t, [0], 1.0),
+}
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize(("name", "call"), WITHOUT_RULE.items(), ids=WITHOUT_RULE)
+def test_what_has_no_rule_says_so_by_its_name(name, call, requires_grad):
+    with pytest.raises(NotDifferentiable) as caught:
+        call(mg.Tensor(A, requires_grad=requires_grad))
+    assert str(caught.value).startswith(f"{name} has no gradient rule in minigrad")
+    assert "t.numpy()" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: np.exp(t, where=A > 1),
+        lambda t: np.add(t, t, dtype=np.float32),
+        lambda t: np.add(t, t, casting="unsafe"),
+        lambda t: np.sum(t, where=A > 1),
+        lambda t: np.sum(t, initial=3.0),
+        lambda t: np.mean(t, dtype=np.float32),
+        lambda t: np.argsort(t, kind="stable"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:'where' used without 'out'")
+def test_parameters_that_rules_do_not_know_are_refused_and_not_ignored(call):
+    with pytest.raises(TypeError, match="has no parameter"):
+        call(mg.Tensor(A, requires_grad=True))
+
+
+def test_out_takes_constants_into_arrays_and_refuses_everything_else():
+    t: Any = mg.Tensor(A)
+    out: Any = np.zeros((3, 3))
+    assert np.add(t, 1.0, out=out) is out
+    np.testing.assert_array_equal(out, A + 1.0)
+    out = np.zeros((3, 3), np.int64)
+    with pytest.raises(TypeError, match="Cannot cast"):
+        np.add(t, 1.0, out=out)
+    w: Any = mg.Tensor(A, requires_grad=True)
+    for call in (
+        lambda: np.add(w, 1.0, out=np.zeros((3, 3))),
+        lambda: np.add(t, 1.0, out=mg.Tensor(A)),
+        lambda: np.add(A, 1.0, out=t),
+        lambda: np.sum(w, out=np.zeros(())),
+        lambda: np.concatenate([w, w], out=np.zeros((6, 3))),
+    ):
+        with pytest.raises(NotDifferentiable, match="use the result instead"):
+            call()
+    with mg.no_grad():
+        assert np.add(w, 1.0, out=np.zeros((3, 3))).sum() > 0
+
+
+def test_asarray_lets_constants_through_and_refuses_what_requires_a_gradient():
+    t = mg.Tensor(A)
+    assert np.asarray(t) is A
+    assert np.array(t, dtype=np.float32).dtype == np.float32
+    assert not np.shares_memory(np.array(t), A)
+    assert np.array([t, t]).shape == (2, 3, 3)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(t, dtype=np.float32, copy=False)
+    w = mg.Tensor(A, requires_grad=True)
+    for convert in (
+        np.asarray,
+        np.array,
+        np.ascontiguousarray,
+        lambda w: np.array([w, w]),
+        lambda w: np.zeros((3, 3)).__setitem__(..., w),
+        lambda w: np.asarray(w * 2.0),
+    ):
+        with pytest.raises(NotDifferentiable, match=r"t\.numpy\(\)"):
+            convert(w)
