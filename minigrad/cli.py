@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="minigrad", description="Tensors that record, gradients of any order.")
     parser.add_argument("--version", action="version", version=f"minigrad {mg.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
-    demo = commands.add_parser("demo", help="train, check and draw a network", description=DESCRIPTION)
+    demo = commands.add_parser(
+        "demo", help="train, check and draw a network", description=DESCRIPTION
+    )
     demo.set_defaults(run=run_demo)
     count = _number(int, 1, "a whole number of at least 1")
     demo.add_argument(
@@ -163,8 +165,10 @@ def run_demo(options: argparse.Namespace) -> int:
     print(f"guessing loses ln 10 = {math.log(10):.4f} and is right 0.1000 of the time")
     batch, labels = x_train[: options.batch_size], y_train[: options.batch_size]
     report = gradcheck(lambda: mg.cross_entropy(model(batch), labels), params=model)
-    print(f"\ngradient of the loss in all {len(model.parameters())} parameters against finite "
-          f"differences: {report.verdict}")
+    print(
+        f"\ngradient of the loss in all {len(model.parameters())} parameters against finite "
+        f"differences: {report.verdict}"
+    )
     print(report)
     return _pictures(model, batch, labels, history, out)
 

@@ -74,7 +74,8 @@ def train_test_split(
     (7, 3)
     """
     given, count = _rows(*arrays)
-    held_out = test_size if isinstance(test_size, int) else round(test_size * count)
+    whole = isinstance(test_size, int | np.integer)
+    held_out = int(test_size) if whole else round(test_size * count)
     if not 0 < held_out < count:
         raise ValueError(f"test_size={test_size} of {count} rows leaves one part empty")
     order = generator(rng).permutation(count)

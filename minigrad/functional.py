@@ -120,18 +120,22 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
     Raises:
         ShapeError: If the labels' shape is neither of the two.
         IndexError: If a label is not one of ``0 .. classes - 1``.
+        TypeError: If labels are not integers, or probabilities not floating.
 
     >>> cross_entropy(np.array([[0.0, 0.0], [1e4, 0.0]]), np.array([0, 0]), reduction="none")
     array([0.69314718, 0.        ])
     """
     logits = _array(logits)
-    labels = labels._data if isinstance(labels, Tensor) and labels.is_leaf else _array(labels)
+    labels = labels._data if isinstance(labels, Tensor) and labels._node is None else _array(labels)
     shape = logits.shape
     if labels.shape == shape and labels.dtype.kind == "f":
         log_probs = log_softmax(logits)
-        # 0 * log(0) counts as 0: a class of probability 0 costs nothing, however unlikely.
-        terms = labels * ops.where(ops.not_equal(labels, 0), log_probs, 0.0)
+        # 0 * log(0) counts as 0: a class of probability 0 costs nothing, however impossible.
+        nothing = ops.logical_and(ops.equal(labels, 0), ops.equal(log_probs, -np.inf))
+        terms = labels * ops.where(nothing, 0.0, log_probs)
         return _reduce(-ops.sum(terms, -1), reduction)
+    if labels.shape == shape:
+        raise TypeError(f"cross_entropy: probabilities are floating, not {labels.dtype}")
     if labels.shape != shape[:-1]:
         raise ShapeError(
             f"cross_entropy: labels {labels.shape} for logits {shape}: pass integers of shape "
@@ -139,6 +143,8 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
         )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: class labels are integers, not {labels.dtype}")
+    if not labels.dtype.isnative:
+        labels = labels.astype(labels.dtype.newbyteorder("="))
     # One look at both ends of the range: as an unsigned number, a negative label is a huge one.
     if labels.size and labels.view(f"u{labels.itemsize}").max() >= shape[-1]:
         raise IndexError(
@@ -225,7 +231,7 @@ def dropout(
     x = _array(x)
     kept = generator(rng).random(x.shape) >= p
     scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    return x * (kept * scale).astype(x.dtype)
+    return x * (kept * scale).astype(x.dtype if x.dtype.kind == "f" else float)
 
 
 @composite
@@ -240,13 +246,19 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def accuracy(logits: Any, labels: Any) -> float:
-    """Share of examples whose largest logit is at their label.
+    """Share of examples whose largest logit is at their label, or at their largest probability.
+
+    Raises:
+        ShapeError: If the labels have neither the shape ``(...)`` of logits ``(..., classes)``, nor
+            all of it.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
     scores = logits.numpy() if isinstance(logits, Tensor) else np.asarray(logits)
     truth = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    if truth.shape == scores.shape and truth.ndim:
+        truth = truth.argmax(axis=-1)
     if truth.shape != scores.shape[:-1]:
         raise ShapeError(f"accuracy: labels {truth.shape} for logits {scores.shape}")
     return float(np.mean(scores.argmax(axis=-1) == truth)) if truth.size else float("nan")

@@ -174,6 +174,9 @@ class Primitive(Generic[P]):
         """Bind as a method, so that a class may name a primitive as one of its methods."""
         return self if instance is None else functools.partial(self, instance)
 
+    def __reduce__(self) -> str:
+        return str(vars(self)["__qualname__"])  # pickled and copied by reference, as a function is
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join([*self.inputs, *self.statics])})>"
 

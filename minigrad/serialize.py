@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +23,7 @@ from minigrad.errors import StateError
 __all__ = ["load", "save"]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+LONGEST = 1000  # bytes in a name
 
 
 def save(path: str | os.PathLike[str], state: Any) -> None:
@@ -31,7 +32,7 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
     The file appears whole or not at all, and replaces an older one only when it is complete.
 
     Raises:
-        StateError: If a value is not a numeric array.
+        StateError: If a value is not a numeric array, or a name no text.
         OSError: If the file can't be written; an older file is untouched then.
 
     >>> import tempfile, os.path
@@ -39,26 +40,37 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
     >>> save(path, {"w": np.array([1.0, 2.0])}); load(path)
     {'w': array([1., 2.])}
     """
-    arrays: Arrays = {}
-    content: Mapping[str, Any] = state.state_dict() if hasattr(state, "state_dict") else state
-    for name, value in content.items():
-        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
-        if array.dtype.kind not in "biuf":
-            raise StateError(f"{name} holds {array.dtype}, which can't be saved without pickle")
-        arrays[name] = array
+    content = state.state_dict() if hasattr(state, "state_dict") else state
+    if not isinstance(content, Mapping):
+        raise StateError(f"a Module or a dict of arrays can be saved, not {type(state).__name__}")
+    arrays = {name: _checked(name, value) for name, value in content.items()}
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             _write(file, arrays)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
     _sync_directory(target.parent)
+
+
+def _checked(name: Any, value: Any) -> np.ndarray[Any, Any]:
+    """Return a value as an array that can be saved, under a name that can be found again."""
+    try:
+        size = len(name.encode())
+    except (AttributeError, UnicodeEncodeError):
+        size = LONGEST + 1
+    if size > LONGEST or "\0" in name:
+        raise StateError(f"{str(name)[:80]!r} can't be the name of an array in a file")
+    array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    if array.dtype.kind not in "biuf":
+        raise StateError(f"{name} holds {array.dtype}, neither booleans, integers nor floats")
+    return array
 
 
 def _write(file: Any, arrays: Arrays) -> None:
@@ -99,7 +111,8 @@ def load(path: str | os.PathLike[str]) -> Arrays:
         except OSError:
             raise
         except Exception as error:  # the zip and header parsers raise whatever damage leads them to
-            raise StateError(f"{os.fspath(path)} is not a state file, or is damaged: {error}") from error
+            said = f"{os.fspath(path)} is not a state file, or is damaged: {error}"
+            raise StateError(said) from error
 
 
 def _read(file: Any, size: int) -> Arrays:
@@ -118,8 +131,11 @@ def _read(file: Any, size: int) -> Arrays:
             version = np.lib.format.read_magic(stream)
             if version != (1, 0) and version != (2, 0):
                 raise StateError(f"{member.filename} has format {version}")
-            read = np.lib.format.read_array_header_1_0
-            shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
+            old = version == (1, 0)
+            read = (
+                np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(stream)
             count = 1
             for length in shape:
                 count *= length

@@ -55,21 +55,26 @@ class History:
 
         Raises:
             MissingExtra: If matplotlib is not installed.
+            ValueError: If there is nothing to plot yet.
         """
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise MissingExtra("matplotlib", "History.plot()", "demo") from error
+        if not self.records:
+            raise ValueError("the history is empty: there is nothing to plot")
         kinds = list(dict.fromkeys(name.removeprefix("validation_") for name in self.records))
-        figure = Figure(figsize=(4.8 * max(len(kinds), 1), 3.4), layout="constrained")
+        figure = Figure(figsize=(4.8 * len(kinds), 3.4), layout="constrained")
         for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
             for name, colour, label in (
                 (kind, "#0b5cad", "training"),
                 (f"validation_{kind}", "#c2410c", "validation"),
             ):
                 numbers = self.records.get(name, [])
-                if numbers:
-                    axes.plot(range(1, len(numbers) + 1), numbers, color=colour, label=label)
+                epochs = range(1, len(numbers) + 1)
+                if numbers:  # one point makes no line
+                    marker = "o" if len(numbers) == 1 else ""
+                    axes.plot(epochs, numbers, color=colour, label=label, marker=marker)
             if kind == "loss" and baseline is not None:
                 axes.axhline(baseline, color="#5a6672", linestyle=":", label="guessing")
             axes.set(xlabel="epoch", ylabel=kind, title=kind)
@@ -198,7 +203,8 @@ def fit(
         if hasattr(bar, "set_postfix"):
             bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
             bar.set_postfix({name: f"{number:.4f}" for name, number in numbers.items()})
-        if any([callback(history) is True for callback in callbacks]):
+        answers = [callback(history) for callback in callbacks]  # all are called
+        if any(answer is True for answer in answers):
             break
     if hasattr(bar, "close"):
         bar.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from minigrad import ops
 from minigrad.nn.module import Module
 
@@ -14,7 +16,6 @@ __all__ = ["Flatten"]
 class Flatten(Module):
     """Joins all axes from ``start_axis`` on into one, keeping the batch.
 
-    >>> import numpy as np
     >>> Flatten()(np.zeros((2, 3, 4))).shape
     (2, 12)
     """
@@ -24,5 +25,6 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """Return ``x`` of shape ``x.shape[:start_axis] + (-1,)``."""
-        lead = tuple(x.shape[: self.start_axis])
-        return ops.reshape(x, (*lead, math.prod(x.shape[self.start_axis :])))
+        shape = np.shape(x)
+        lead = shape[: self.start_axis]
+        return ops.reshape(x, (*lead, math.prod(shape[self.start_axis :])))

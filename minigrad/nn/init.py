@@ -33,7 +33,8 @@ __all__ = [
 Shape = tuple[int, ...]
 Initialiser = Callable[[Shape, np.random.Generator], np.ndarray[Any, Any]]
 
-_DTYPE: ContextVar[np.dtype[Any]] = ContextVar("dtype", default=np.dtype(np.float32))
+_FLOAT32: np.dtype[Any] = np.dtype(np.float32)
+_DTYPE: ContextVar[np.dtype[Any]] = ContextVar("dtype", default=_FLOAT32)  # noqa: B039, immutable
 
 
 def set_default_dtype(dtype: Any) -> None:

@@ -7,11 +7,12 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from minigrad import ops
+from minigrad.errors import ShapeError
 from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.module import Buffer, Module, Parameter
 from minigrad.primitive import Array
-from minigrad.tensor import Tensor, asarray, record
+from minigrad.tensor import SCOPE, Tensor, asarray, record
 
 __all__ = ["Linear", "Normalize"]
 
@@ -59,9 +60,7 @@ class Linear(Module):
         shape = (in_features, out_features)
         weight = initialisers.make(init or initialisers.kaiming_uniform(), shape, dtype, rng)
         self.weight = Parameter(weight, name="weight")
-        self.bias = (
-            Parameter(np.zeros(out_features, weight.dtype), name="bias") if bias else None
-        )
+        self.bias = Parameter(np.zeros(out_features, weight.dtype), name="bias") if bias else None
 
     def forward(self, x: Any) -> Any:
         """Return ``x @ weight + bias`` of shape ``(..., out_features)``."""
@@ -106,22 +105,31 @@ class Normalize(Module):
         data = np.asarray(x, dtype=np.float64)
         features = self.offset.size
         if data.ndim < 2 or data.shape[-1] != features or not data.size:
-            raise ValueError(f"Normalize({features}) is fitted to rows of {features}, not to {data.shape}")
+            raise ValueError(f"Normalize is fitted to rows of {features}, not to {data.shape}")
         if not np.isfinite(data).all():
             raise ValueError("Normalize is fitted to finite data; this has NaN or infinity")
         rows = data.reshape(-1, features)
-        if self.method == "minmax":
-            offset, spread = rows.min(axis=0), np.ptp(rows, axis=0)
-        else:
-            offset, spread = rows.mean(axis=0), rows.std(axis=0)
-        scale = 1.0 / np.where(spread > 0, spread, 1.0)
+        spread = np.ptp(rows, axis=0)
+        varies = spread > 0  # asked of the range: equal numbers can have a std that is not 0
+        offset = rows.min(axis=0)
+        if self.method == "standard":
+            offset, spread = np.where(varies, rows.mean(axis=0), offset), rows.std(axis=0)
+        scale = 1.0 / np.where(varies, spread, 1.0)
         self.offset.data = offset.astype(self.offset.dtype)
         self.scale.data = scale.astype(self.scale.dtype)
         return self
 
     def forward(self, x: Any) -> Any:
-        """Return ``(x - offset) * scale``."""
-        scaled = (in_dtype(x, self.offset.dtype) - self.offset) * self.scale
+        """Return ``(x - offset) * scale``.
+
+        Raises:
+            ShapeError: If the last axis of ``x`` is not one of ``num_features``.
+        """
+        rows = in_dtype(x, self.offset.dtype)
+        if rows.shape[-1:] != self.offset.shape:  # 1 would broadcast
+            said = f"Normalize scales rows of {self.offset.size}, not x {rows.shape}"
+            raise ShapeError(f"{said}\n  in {SCOPE.get()}")
+        scaled = (rows - self.offset) * self.scale
         if not scaled.requires_grad and scaled.name is None:
             scaled.name = f"scaled {x.name}" if isinstance(x, Tensor) and x.name else "scaled"
         return scaled

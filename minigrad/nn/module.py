@@ -1,7 +1,8 @@
 """Modules: objects whose attributes hold parameters, found by walking them.
 
-There is no metaclass, no attribute hook and no ``super().__init__()`` to forget: whatever Parameters,
-Buffers and Modules ``vars(self)`` holds, also inside lists, tuples and dicts, belongs to a module.
+There is no metaclass, no attribute hook and no ``super().__init__()`` to forget: whatever
+Parameters, Buffers and Modules ``vars(self)`` holds, also inside lists, tuples and dicts, belongs
+to a module.
 """
 
 from __future__ import annotations
@@ -106,10 +107,10 @@ class Module:
         stack: list[tuple[str, Any]] = [("", vars(self))]
         while stack:
             path, value = stack.pop()
-            if isinstance(value, Module | Parameter | Buffer):
-                if id(value) in seen:
-                    continue
-                seen.add(id(value))
+            if not isinstance(value, _WALKED) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, Module | Tensor):
                 yield path, value
             if isinstance(value, Module):
                 value = vars(value)
@@ -118,7 +119,7 @@ class Module:
             elif isinstance(value, list | tuple):
                 items = [(str(i), item) for i, item in enumerate(value)]
             else:
-                continue
+                continue  # a Tensor holds nothing more
             prefix = f"{path}." if path else ""
             stack.extend((f"{prefix}{key}", item) for key, item in reversed(items))
 
@@ -178,11 +179,14 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return copies of all parameters and buffers by dotted name."""
-        return {
-            path: value.numpy().copy()
-            for path, value in self._walk()
-            if isinstance(value, Parameter | Buffer)
-        }
+        return {path: value.numpy().copy() for path, value in self._state().items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        own: dict[str, Tensor] = {}
+        for path, value in self._walk():
+            if isinstance(value, Tensor) and own.setdefault(path, value) is not value:
+                raise StateError(f"two tensors of {type(self).__name__} are called {path!r}")
+        return own
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Take over the values of a state dict, all of them or none.
@@ -194,7 +198,7 @@ class Module:
         Raises:
             StateError: If names or shapes don't fit; nothing has changed then.
         """
-        own = {p: v for p, v in self._walk() if isinstance(v, Parameter | Buffer)}
+        own = self._state()
         problems = []
         if strict:
             problems += [f"missing: {name}" for name in own if name not in state]
@@ -230,8 +234,8 @@ class Module:
         return summarise(self, x)
 
     def __repr__(self) -> str:
-        lines = [self.title()]
-        lines += [f"  ({path}): {child!r}".replace("\n", "\n  ") for path, child in self._children()]
-        return "\n".join(lines)
+        inside = (f"({path}): {child!r}" for path, child in self._children())
+        return "\n  ".join([self.title(), *(text.replace("\n", "\n  ") for text in inside)])
 
 
+_WALKED = (Module, Parameter, Buffer, dict, list, tuple)

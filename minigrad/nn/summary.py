@@ -78,9 +78,11 @@ def summarise(model: Any, x: Any) -> Summary:
         depth += 1
         row = Row(names.get(id(module), "?"), module.title(), depth, count)
         summary.rows.append(row)
-        output = forward(*args, **kwargs)
+        try:
+            output = forward(*args, **kwargs)
+        finally:
+            depth -= 1
         row.output = _shape(output)
-        depth -= 1
         return output
 
     modes = [(module, module.training) for _, module in model.named_modules()]

@@ -25,19 +25,24 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     >>> clip_grad_norm([w], 1.0), w.grad
     (10.0, Tensor([0.6, 0.8], dtype=float64))
     """
+    max_norm = float(max_norm)  # a NumPy scalar would promote float32
     if not max_norm > 0.0:
         raise ValueError(f"max_norm is positive, so it can't be {max_norm}")
     with_grad = [p for p in parameters if p.grad is not None]
-    gradients = [p.grad.numpy() for p in with_grad if p.grad is not None]
-    # Scaled by the largest element, so that squares of float16 and float32 neither over- nor underflow.
+    grads = [p.grad for p in with_grad]
+    gradients = [g.numpy() if isinstance(g, Tensor) else np.asarray(g) for g in grads]
+    # Scaled by the largest element, so that no square overflows or underflows, also in float16.
     top = max((float(np.abs(g).max()) for g in gradients if g.size), default=0.0)
-    if not math.isfinite(top):
-        names = [p.name or "?" for p, g in zip(with_grad, gradients, strict=True) if not np.isfinite(g).all()]
-        raise ValueError(f"the gradient of {', '.join(names)} is not finite")
+    named = [(p.name or "?", g) for p, g in zip(with_grad, gradients, strict=True)]
+    infinite = [name for name, g in named if not np.isfinite(g).all()]
+    if infinite:
+        raise ValueError(f"the gradient of {', '.join(infinite)} is not finite")
     if top == 0.0:
         return 0.0
     norm = top * math.sqrt(sum(float(np.sum((g / top).astype(np.float64) ** 2)) for g in gradients))
+    if math.isinf(norm):
+        raise ValueError(f"the norm of gradients as large as {top} is not finite")
     if norm > max_norm:
         for p, g in zip(with_grad, gradients, strict=True):
-            p.grad = wrap(g * (max_norm / norm))
+            p.grad = wrap(np.asarray(g * (max_norm / norm)))
     return norm

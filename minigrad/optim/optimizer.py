@@ -6,6 +6,7 @@ never writes into the old one, so a graph that still holds it stays right.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -22,16 +23,21 @@ __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 State = dict[str, Any]
 
 
-def _not_negative(**values: float) -> None:
-    for name, value in values.items():
-        if not value >= 0.0:
-            raise ValueError(f"{name} is not negative, so it can't be {value}")
+_NOT_NEGATIVE = ("learning_rate", "weight_decay", "eps")
+_FRACTIONS = ("momentum", "alpha", "beta1", "beta2")
 
 
-def _fraction(**values: float) -> None:
-    for name, value in values.items():
-        if not 0.0 <= value < 1.0:
+def _checked(settings: State) -> State:
+    """Return settings as Python numbers, none of them out of its range."""
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
+    for name, value in plain.items():
+        if name in _NOT_NEGATIVE and not 0.0 <= value < math.inf:
+            raise ValueError(f"{name} is finite and not negative, so it can't be {value}")
+        if name in _FRACTIONS and not 0.0 <= value < 1.0:
             raise ValueError(f"{name} lies in [0, 1), so it can't be {value}")
+    if plain.get("nesterov") and not plain.get("momentum"):
+        raise ValueError("nesterov needs a momentum")
+    return plain
 
 
 class Optimizer:
@@ -51,22 +57,24 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Any], **settings: Any) -> None:
         given = list(parameters)
-        if given and not isinstance(given[0], dict):
+        if not any(isinstance(group, dict) for group in given):
             given = [{"parameters": given}]
         self.groups: list[dict[str, Any]] = []
         seen: set[int] = set()
         for group in given:
+            if not isinstance(group, dict) or "parameters" not in group:
+                raise ValueError(f'a group is a dict with "parameters", not {group!r}')
             unknown = set(group) - {"parameters", *settings}
             if unknown:
                 raise ValueError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}")
             own = list(group["parameters"])
             for p in own:
                 if not isinstance(p, Tensor) or not p.is_leaf or not p.requires_grad:
-                    raise ValueError(f"an optimiser trains leaves that require a gradient, not {p!r}")
+                    raise ValueError(f"a parameter is a leaf that requires a gradient, not {p!r}")
                 if id(p) in seen:
                     raise ValueError(f"{p.name or 'a parameter'} is in two places of the groups")
                 seen.add(id(p))
-            self.groups.append({**settings, **group, "parameters": own})
+            self.groups.append(_checked({**settings, **group}) | {"parameters": own})
         if not seen:
             raise ValueError(f"{type(self).__name__} has no parameters to train")
         self._state: dict[int, State] = defaultdict(dict)
@@ -79,9 +87,9 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        _not_negative(learning_rate=value)
+        checked = _checked({"learning_rate": value})
         for group in self.groups:
-            group["learning_rate"] = value
+            group.update(checked)
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return a parameter's new array and put what to remember into ``state``."""
@@ -96,11 +104,12 @@ class Optimizer:
                     continue
                 old, g = p._data, p.grad._data if isinstance(p.grad, Tensor) else np.asarray(p.grad)
                 if g.shape != old.shape:
-                    raise ShapeError(f"{p.name or 'a parameter'} {old.shape} has a gradient {g.shape}")
+                    name = p.name or "a parameter"
+                    raise ShapeError(f"{name} {old.shape} has a gradient {g.shape}")
                 new = self.update(old, g, memory[id(p)], group)
                 if new.dtype is not old.dtype:  # a setting that is a NumPy scalar promotes float32
                     new = new.astype(old.dtype)
-                rebind(p, new)
+                rebind(p, new if new.shape else np.asarray(new))
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -132,33 +141,51 @@ class Optimizer:
         Raises:
             StateError: If it does not fit; nothing has changed then.
         """
-        parameters = self._parameters()
-        settings: list[dict[str, Any]] = [{} for _ in self.groups]
+        kind, rest = type(self).__name__, dict(state)
+        groups: list[State] = [{} for _ in self.groups]
         memory: dict[int, State] = defaultdict(dict)
-        for key, value in state.items():
-            head, _, rest = key.partition(".")
-            i, _, name = rest.partition(".")
-            try:
-                if head == "group":
-                    kind = type(self.groups[int(i)][name])
-                    settings[int(i)][name] = kind(np.asarray(value).item())
-                else:
-                    p = parameters[int(head)]
-                    counts = rest == "t"
-                    if rest not in self.keeps or np.shape(value) != (() if counts else p.shape):
-                        raise KeyError(key)
-                    kept = int(value) if counts else np.array(value, dtype=p.dtype)
-                    memory[id(p)][rest] = kept
-            except (KeyError, IndexError, ValueError) as error:
-                raise StateError(f"{type(self).__name__} has no place for {key!r}") from error
-        for group, values in zip(self.groups, settings, strict=True):
+        try:
+            for i, group in enumerate(self.groups):
+                for name in group.keys() - {"parameters"}:
+                    groups[i][name] = np.asarray(rest.pop(f"group.{i}.{name}")).item()
+                groups[i] = _checked(groups[i])
+            for i, p in enumerate(self._parameters()):
+                if any(f"{i}.{name}" in rest for name in self.keeps):
+                    kept = {name: rest.pop(f"{i}.{name}") for name in self.keeps}
+                    memory[id(p)] = {name: _kept(name, value, p) for name, value in kept.items()}
+        except KeyError as error:
+            raise StateError(f"state does not fit {kind}: missing: {error.args[0]}") from None
+        except (ValueError, TypeError) as error:
+            raise StateError(f"state does not fit {kind}: {error}") from error
+        if rest:
+            raise StateError(f"state does not fit {kind}: unexpected: {', '.join(map(str, rest))}")
+        for group, values in zip(self.groups, groups, strict=True):
             group.update(values)
         self._state = memory
+
+    def __getstate__(self) -> State:
+        """Return what pickling and copying keep: memory by place, since copies have other ids."""
+        memory = [self._state.get(id(p), {}) for p in self._parameters()]
+        return vars(self) | {"_state": memory}
+
+    def __setstate__(self, state: State) -> None:
+        vars(self).update(state)
+        pairs = zip(self._parameters(), state["_state"], strict=True)
+        self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}
         settings = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({len(self._parameters())} parameters, {settings})"
+
+
+def _kept(name: str, value: Any, p: Tensor) -> Any:
+    """What an optimiser remembers of ``p``, read from a state dict: a count, or an array."""
+    array = np.array(value)
+    shape: tuple[int, ...] = () if name == "t" else p.shape
+    if array.shape != shape or array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} is of shape {shape}, not {array.dtype} of shape {array.shape}")
+    return int(array) if name == "t" else array.astype(p.dtype)
 
 
 class SGD(Optimizer):
@@ -188,10 +215,6 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        _not_negative(learning_rate=learning_rate, weight_decay=weight_decay)
-        _fraction(momentum=momentum)
-        if nesterov and not momentum:
-            raise ValueError("nesterov needs a momentum")
         super().__init__(
             parameters,
             learning_rate=learning_rate,
@@ -238,8 +261,6 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
-        _fraction(beta1=beta1, beta2=beta2)
         super().__init__(
             parameters,
             learning_rate=learning_rate,
@@ -323,8 +344,6 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
-        _fraction(alpha=alpha)
         super().__init__(
             parameters,
             learning_rate=learning_rate,
@@ -365,7 +384,6 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         weight_decay: float = 0.0,
     ) -> None:
-        _not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
         super().__init__(
             parameters, learning_rate=learning_rate, eps=eps, weight_decay=weight_decay
         )

@@ -46,7 +46,7 @@ def sgd_momentum(
     >>> sgd_momentum(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, momentum=0.9)
     (array([0.8]), array([2.]))
     """
-    velocity = g if velocity is None else momentum * velocity + g
+    velocity = +g if velocity is None else momentum * velocity + g  # +: an array of its own
     direction = g + momentum * velocity if nesterov else velocity
     return p - learning_rate * direction, velocity
 
@@ -89,7 +89,7 @@ def adamw(
     eps: float,
     weight_decay: float,
 ) -> tuple[Array, Array, Array]:
-    """Adam with decay of the weights themselves, not of their gradient (Loshchilov and Hutter, 2019).
+    """Adam with decay of the weights, not of their gradient (Loshchilov and Hutter, 2019).
 
     >>> adamw(np.array([1.0]), np.array([2.0]), None, None, step=1, learning_rate=0.1, beta1=0.9,
     ...       beta2=0.999, eps=1e-8, weight_decay=0.1)[0]
