@@ -202,7 +202,7 @@ def test_out_takes_constants_into_arrays_and_refuses_everything_else():
     w: Any = mg.Tensor(A, requires_grad=True)
     for call in (
         lambda: np.add(w, 1.0, out=np.zeros((3, 3))),
-        lambda: np.add(t, 1.0, out=mg.Tensor(A)),
+        lambda: np.add(t, 1.0, out=t),
         lambda: np.add(A, 1.0, out=t),
         lambda: np.sum(w, out=np.zeros(())),
         lambda: np.concatenate([w, w], out=np.zeros((6, 3))),
