@@ -11,7 +11,9 @@ import argparse
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
 
 from collections.abc import Callable
 
@@ -230,7 +232,10 @@ def main() -> None:
         seconds = 0.02 if size != "wide" else 0.3
         results = race(steps, rounds=arguments.rounds, seconds=seconds)
         cells = [f"{results[name][1]:.2f}" if name in results else "-" for name in chosen[1:]]
-        print(f"| {size} | {results['NumPy by hand'][0] * 1e6:.0f} | {' | '.join(cells)} |", flush=True)
+        print(
+            f"| {size} | {results['NumPy by hand'][0] * 1e6:.0f} | {' | '.join(cells)} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
