@@ -25,6 +25,8 @@ def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
     assert v.primitive is not None
     names = builder.namer.arguments(v)
     known = {**v.primitive.statics, **v.params}
+    known |= {v.primitive.inputs[i]: number for i, number in v.numbers.items()}
+    targets: dict[str, list[str]] = {}  # a rule, and what it is the gradient of
     for name, parent in zip(v.primitive.inputs, v.parents, strict=False):
         if parent is not None:
             known[f"{name}_shape"] = builder.vertices[parent].shape
@@ -34,9 +36,12 @@ def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
         assert parent is not None
         target = builder.vertices[parent]
         text = _folded(text, v.shape, target.shape) if v.primitive.broadcasts else text
-        card.rules.append(f"∂L/∂{builder.namer.argument(v, i)} = {text}")
-    telling = [rule for rule in card.rules if not rule.endswith(" = g")]
-    card.rules = list(dict.fromkeys(telling or card.rules))[:3]
+        targets.setdefault(text, []).append(f"∂L/∂{builder.namer.argument(v, i)}")
+    if len(targets) > 1:
+        targets.pop("g", None)
+    card.rules = [
+        f"{', '.join(dict.fromkeys(of))} = {text}" for text, of in list(targets.items())[:3]
+    ]
 
 
 def describe_composite(builder: Builder, card: Card, unit: Unit) -> None:

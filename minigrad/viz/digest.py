@@ -98,6 +98,7 @@ def _rows(array: Array) -> tuple[tuple[float, ...], ...] | None:
     return tuple(map(tuple, table.tolist()))
 
 
+@np.errstate(all="ignore")  # what overflows here is only a number in a picture
 def digest(data: Array) -> Digest:
     """Summarise an array; of complex numbers it is the magnitudes.
 

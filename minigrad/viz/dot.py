@@ -36,6 +36,11 @@ class _Writer:
         self.cards = {card.id: card for card in graph.cards}
         self.mirror = graph.mode == "backward"
         self.spine = self._spine()
+        self.fed_by_data = {target for _, target in self.spine}
+        self.first_of: dict[str, str] = {}  # what a card is made of first
+        for edge in graph.edges:
+            self.first_of.setdefault(edge.target, edge.source)
+        self.hung: set[tuple[str, str]] = set()  # what hangs beside its op, in its rank
         self.first: dict[str, str] = {}  # where a leaf that several ops use is held
         for edge in graph.edges:
             if edge.kind == "parameter":
@@ -108,11 +113,15 @@ class _Writer:
     ) -> None:
         for card in members.get(group, ()):
             digraph.node(card.id, label=f"<{self.labels.card(card)}>", tooltip=self.tooltip(card))
-        for same in self.ranks(members.get(group, ())):
-            with digraph.subgraph() as rank:
-                rank.attr(rank="same")
-                for name in same:
-                    rank.node(name)
+        ranks = self.ranks(members.get(group, ()))
+        for same in ranks:
+            if self.mirror and group is None:
+                # Outside of clusters Graphviz orders ranks the other way round.
+                with digraph.subgraph(name=f"cluster_{same[0]}") as cluster:
+                    cluster.attr(peripheries="0", label="", margin="0")
+                    self.rank(cluster, same)
+            else:
+                self.rank(digraph, same)
         for child in children.get(group, ()):
             with digraph.subgraph(name=f"cluster_{child.id}") as cluster:
                 cluster.attr(
@@ -128,6 +137,15 @@ class _Writer:
                 )
                 self._place(cluster, child.id, children, members)
 
+    def rank(self, digraph: graphviz.Digraph, same: list[str]) -> None:
+        """Put cards above each other."""
+        for above, below in self.order(same):
+            digraph.edge(above, below, style="invis")
+        with digraph.subgraph() as rank:
+            rank.attr(rank="same")
+            for name in same:
+                rank.node(name)
+
     def ranks(self, members: Any) -> list[list[str]]:
         """Cards to be put above each other: an op with its parameters and its gradient rule."""
         inside = {card.id for card in members}
@@ -141,6 +159,7 @@ class _Writer:
                 continue
             if edge.source in inside and edge.target in inside and self.fed(edge):
                 placed.add(edge.source)
+                self.hung.add((edge.source, edge.target))
                 ranks.setdefault(edge.target, [edge.target]).append(edge.source)
         for card in members:
             if card.twin is None:
@@ -153,12 +172,21 @@ class _Writer:
                 ranks[card.twin] = [card.twin, card.id]
         return list(ranks.values())
 
+    def order(self, same: list[str]) -> list[tuple[str, str]]:
+        """Edges that keep the backward row below the forward row.
+
+        Edges inside a rank order it, and inside a cluster that reads from left to right they order it
+        upward. As a parameter points up to its op, all the others must point up as well.
+        """
+        pull = next((n for n in same if self.cards[n].kind == "pull"), None)
+        if pull is None:
+            return []
+        hung = [n for n in same if (n, same[0]) in self.hung]
+        return [(pull, n) for n in hung] or [(pull, same[0])]
+
     def fed(self, edge: Edge) -> bool:
         """Whether the target has a data path, so that this operand may hang beside it."""
-        if any(target == edge.target for _, target in self.spine):
-            return True
-        first = next(e for e in self.graph.edges if e.target == edge.target)
-        return first.source != edge.source
+        return edge.target in self.fed_by_data or self.first_of[edge.target] != edge.source
 
     def tooltip(self, card: Card) -> str:
         name = f"{card.path}.{card.title}" if card.path else card.title

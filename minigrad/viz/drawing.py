@@ -61,26 +61,14 @@ def draw(
         ValueError: If an argument is none of those above.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
-    >>> print(draw((w * w).sum()))
-    sum: forward and backward  (float64 · 2 ops · 2 parameters · sum = 5 · ...)
+    >>> print(draw((w * w).sum()))  # doctest: +ELLIPSIS
+    sum: forward and backward  (float64 · 2 ops · 2 parameters · sum = 5 · left ... gradient)
     #  op        shape  from  value      gradient
     0  w         (2,)         norm 2.24  norm 4.47
     1  multiply  (2,)   #0    norm 4.12  norm 1.41
-    2  sum       ()     #1    5          1
+    2  sum       ()     #1    5.00       1.00
     """
-    if mode not in ("both", "forward", "backward"):
-        raise ValueError(f"mode is 'both', 'forward' or 'backward', not {mode!r}")
-    if theme not in THEMES:
-        raise ValueError(f"theme is {' or '.join(map(repr, THEMES))}, not {theme!r}")
-    outputs = output if isinstance(output, tuple) else (output,)
-    for tensor in outputs:
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"draw() needs a Tensor, not {type(tensor).__name__}")
-        if tensor.node is None:
-            raise BackwardError(
-                "draw() of a tensor that requires no gradient: nothing was recorded, because no "
-                "leaf with requires_grad=True took part in it, or it was made under no_grad()"
-            )
+    outputs = _checked(output, mode, theme)
     frame = inspect.currentframe()
     caller = frame.f_back if frame is not None else None
     given = _given(inputs)
@@ -96,6 +84,24 @@ def draw(
     if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
         tape.notes.append("started from ones, as the output is not a scalar")
     return build(tape, mode=mode, title=title, fold=fold, theme=theme, max_cards=max_cards)
+
+
+def _checked(output: Any, mode: str, theme: str) -> tuple[Tensor, ...]:
+    """The outputs, if they can be drawn as asked."""
+    if mode not in ("both", "forward", "backward"):
+        raise ValueError(f"mode is 'both', 'forward' or 'backward', not {mode!r}")
+    if theme not in THEMES:
+        raise ValueError(f"theme is {' or '.join(map(repr, THEMES))}, not {theme!r}")
+    outputs = output if isinstance(output, tuple) else (output,)
+    for tensor in outputs:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"draw() needs a Tensor, not {type(tensor).__name__}")
+        if tensor.node is None:
+            raise BackwardError(
+                "draw() of a tensor that requires no gradient: nothing was recorded, because no "
+                "leaf with requires_grad=True took part in it, or it was made under no_grad()"
+            )
+    return outputs
 
 
 def _cotangents(outputs: tuple[Tensor, ...], gradient: Any) -> list[Array]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.viz.digest import Digest
-from minigrad.viz.style import number
+from minigrad.viz.style import clean, number
 
 __all__ = ["Card", "Edge", "Graph", "Group", "Issue"]
 
@@ -154,7 +154,7 @@ class Graph:
         if kind in ("dot", "gv"):
             path.write_text(self.dot, encoding="utf-8")
         elif kind == "json":
-            path.write_text(json.dumps(self.plain(), ensure_ascii=False, indent=1), "utf-8")
+            path.write_text(json.dumps(self.plain(), indent=1), encoding="utf-8")
         elif kind in ("svg", "png", "pdf"):
             path.write_bytes(engines.render(self, kind, engine, beside=path))
         else:
@@ -219,7 +219,7 @@ class Graph:
         for row in rows:
             line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
             lines.append(line.rstrip())
-        return "\n".join(lines)
+        return "\n".join(map(clean, lines))
 
 
 def _brief(digest: Digest | None) -> str:

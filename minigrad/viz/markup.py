@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from minigrad.viz.digest import BINS, Digest
-from minigrad.viz.style import Theme, heat, ink, number
+from minigrad.viz.style import Theme, clean, heat, ink, number
 
 __all__ = ["Numbers", "bar", "cell", "escape", "font", "histogram", "row", "table"]
 
 CELLS = 5000  # coloured cells in one picture: beyond that, histograms
 LONGEST = 60
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def escape(text: str, longest: int = LONGEST) -> str:
@@ -25,7 +23,7 @@ def escape(text: str, longest: int = LONGEST) -> str:
     >>> escape('a<b & "c"'), escape("")
     ('a&lt;b &amp; &quot;c&quot;', ' ')
     """
-    text = _FORBIDDEN.sub("\ufffd", text.replace("\n", " ").replace("\t", " "))
+    text = clean(text)
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     return html.escape(text) or " "
@@ -145,7 +143,8 @@ class Numbers:
             if len(line) < len(rows[0]):
                 cells.append(cell(colspan=len(rows[0]) - len(line)))
             written.append(row(*cells))
-        return table(written)
+        size = {"width": side * max(map(len, rows)), "height": side * len(rows)}
+        return table(written, fixedsize="TRUE", **size)
 
     def histogram(self, digest: Digest, colour: str) -> str:
         """Bars, and under them the smallest, the mean, the largest and the norm."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from minigrad.primitive import OUT, Primitive, Rule
 
-__all__ = ["asks_for", "expression", "rule_text"]
+__all__ = ["Writer", "asks_for", "rule_text"]
 
 _BINARY: dict[type[ast.operator], tuple[str, int]] = {
     ast.Add: (" + ", 1),
@@ -50,8 +50,19 @@ _POWERS = str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·")
 _ATOM = 9
 
 
-class _Writer:
-    """Writes a Python expression as mathematics, with operands under the names they have."""
+class Writer:
+    """Writes a Python expression as mathematics, with operands under the names they have.
+
+    Args:
+        names: What to write for the names in the expression that are arrays.
+        known: Values of the names that are not: what depends on them alone is computed.
+        arrays: Further names that are arrays.
+        scope: The globals of the function that the expression is from.
+
+    >>> body = ast.parse("g * b / out ** 2", mode="eval").body
+    >>> Writer({"b": "weight"}, {}).write(body)
+    'g × weight / out²'
+    """
 
     def __init__(
         self,
@@ -61,14 +72,16 @@ class _Writer:
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         self.names, self.known = names, known
-        self.arrays = arrays | frozenset(names) | {"g", "out"}
+        self.arrays = (arrays | frozenset(names) | {"g", "out"}) - set(known)
         self.scope = dict(scope or {})
 
     def write(self, node: ast.expr, within: int = 0) -> str:
+        """Write an expression, in brackets if it binds less than what is around it."""
         text, strength = self.node(node)
         return f"({text})" if strength < within else text
 
     def node(self, node: ast.expr) -> tuple[str, int]:
+        """The text of an expression, and how strongly it binds."""
         scalar = self.scalar(node)
         if scalar is not None:
             return scalar, _ATOM if not scalar.startswith("−") else 2
@@ -117,13 +130,17 @@ class _Writer:
         return None
 
     def power(self, left: ast.expr, right: ast.expr) -> tuple[str, int]:
+        """A power, with the exponent raised if it is a number."""
         exponent = self.write(right)
+        if exponent == "1":
+            return self.node(left)
         raised = exponent.replace("−", "-")
         if re.fullmatch(r"-?\d+", raised):
             return f"{self.write(left, _ATOM)}{raised.translate(_POWERS)}", _ATOM
         return f"{self.write(left, _ATOM)}^{self.write(right, _ATOM)}", 3
 
     def call(self, node: ast.Call) -> tuple[str, int]:
+        """A call, by the sign that it has in mathematics if there is one."""
         name = ast.unparse(node.func)
         method = isinstance(node.func, ast.Attribute) and not name.startswith("np.")
         plain = name.removeprefix("np.").lstrip("_")
@@ -153,15 +170,6 @@ class _Writer:
         """Whether an argument is only a shape or an axis, which readers can do without."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         return bool(names) and not names & self.arrays
-
-
-def expression(text: str, names: Mapping[str, str], known: Mapping[str, Any] | None = None) -> str:
-    """Write a Python expression as mathematics, under other names.
-
-    >>> expression("g * b / out ** 2", {"b": "weight"})
-    'g × weight / out²'
-    """
-    return _Writer(names, known or {}).write(ast.parse(text, mode="eval").body)
 
 
 @functools.lru_cache(maxsize=64)
@@ -216,7 +224,8 @@ def rule_text(
         primitive: The op.
         position: Which input the gradient goes to.
         names: What the inputs are called here, by the names of the declaration.
-        known: Static parameters and ``<input>_shape`` by name, to compute numbers from.
+        known: Static parameters, ``<input>_shape`` and inputs that are numbers, by name, to compute
+            numbers from.
 
     >>> from minigrad import ops
     >>> rule_text(ops.matmul, 1, {"a": "x", "b": "weight"}, {})
@@ -235,7 +244,8 @@ def rule_text(
         text = re.sub(r"``([^`]+)``", lambda m: names.get(m[1], m[1]), body)
         return text[0].lower() + text[1:] if text[1:2].islower() else text
     scope = rule.__globals__ if isinstance(rule, FunctionType) else {}
-    return _Writer(names, known, frozenset(primitive.inputs), scope).write(body)
+    arrays = frozenset(primitive.inputs) - set(known)
+    return Writer(names, known, arrays, scope).write(body)
 
 
 def asks_for(primitive: Primitive[...], sources: tuple[int, ...], names: Mapping[int, str]) -> str:

@@ -7,12 +7,28 @@ which no edge uses. Every pair of text and background has a contrast of at least
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DARK", "FONT", "LIGHT", "THEMES", "Theme", "contrast", "heat", "ink", "number"]
+__all__ = ["DARK", "FONT", "LIGHT", "THEMES", "Theme", "clean", "contrast", "heat", "ink", "number"]
 
 FONT = "Helvetica,Arial,sans-serif"  # their metrics are built into every Graphviz and browser
+
+
+# Control characters, halves of surrogate pairs, and what turns the direction of writing.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def clean(text: str) -> str:
+    r"""Replace what no file or terminal should be given, and put it on one line.
+
+    >>> clean("a\nb")
+    'a b'
+    """
+    return _FORBIDDEN.sub("\ufffd", text.replace("\n", " ").replace("\t", " "))
 
 
 @dataclass(frozen=True)

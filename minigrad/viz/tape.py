@@ -120,14 +120,14 @@ class _Reader:
             if parent is not None:
                 parents.append(self.of_node[parent])
                 continue
-            constant = known.get(i)
-            if isinstance(constant, Vertex):
-                parents.append(constant.index)
+            if isinstance(known.get(i), Vertex):
+                parents.append(known[i].index)
                 continue
             parents.append(None)
-            if constant is not None:
-                self.raw[vertex.index, i] = constant
-                vertex.numbers[i] = np.asarray(constant).ravel()[0].item()
+            if i in known:
+                constant = self.raw[vertex.index, i] = known[i]
+                if constant is not None:
+                    vertex.numbers[i] = np.asarray(constant).ravel()[0].item()
         self.of_node[node] = vertex.index
         vertex.primitive, vertex.params, vertex.scope = node.primitive, node.params, node.scope
         vertex.parents = tuple(parents)
@@ -155,7 +155,9 @@ class _Reader:
             if parent is not None:
                 continue
             constant = slots.get(i)
-            if constant is not None and np.size(constant) == 1:
+            if (constant is not None and np.size(constant) == 1) or (
+                constant is None and i in slots and _asked(node, i)
+            ):
                 found[i] = constant
             elif constant is not None:
                 found[i] = self.vertices[self.constant(constant, names.get(i))]
@@ -193,6 +195,15 @@ def _reachable(roots: Iterable[Node]) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=lambda node: node.serial)
+
+
+def _asked(node: Node, i: int) -> bool:
+    """Whether a rule of this call asks for an input, so that None is what it was."""
+    primitive, plan = node.primitive, node.plan
+    if primitive is None or plan is None or primitive.variadic:
+        return False
+    name = primitive.inputs[i]
+    return any(name in primitive.requests[primitive.inputs[at]] for at, _ in plan.pulls)
 
 
 def _label_arrays(params: Mapping[str, Any]) -> list[Array]:
@@ -306,7 +317,10 @@ def _replay(
     """Run the kernel of a vertex on arrays; None if one of them is not known."""
     operands = []
     for i, p in enumerate(v.parents):
-        operand = raw.get((v.index, i)) if p is None else arrays.get(p, replayed.get(p))
+        if p is None and (v.index, i) in raw:
+            operands.append(raw[v.index, i])
+            continue
+        operand = None if p is None else arrays.get(p, replayed.get(p))
         if operand is None:
             return None
         operands.append(operand)

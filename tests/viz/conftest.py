@@ -1,0 +1,65 @@
+"""The networks that the pictures are of, small enough to be read."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.tensor import Tensor, scope
+
+
+def parameter(data, name):
+    return Tensor(np.array(data), requires_grad=True, name=name)
+
+
+@pytest.fixture
+def network():
+    """A batch of 3 through Linear 4-3, relu, Linear 3-2 and cross-entropy; unit 2 is dead."""
+
+    def make():
+        x = np.array(
+            [[0.13, -0.13, 0.64, 0.1], [-0.54, 0.36, 1.3, 0.95], [-0.7, -1.27, -0.62, 0.04]]
+        )
+        labels = np.array([0, 1, 1])
+        first = [
+            [-1.63, -0.15, -0.88],
+            [-0.51, -0.38, -0.22],
+            [0.29, 0.73, -0.09],
+            [0.96, 0.47, 0.24],
+        ]
+        with scope("fc1", "Linear(4 → 3)"):
+            h = x @ parameter(first, "weight") + parameter([0.1, -0.1, -3.0], "bias")
+        with scope("act", "ReLU"):
+            h = h.relu()
+        with scope("fc2", "Linear(3 → 2)"):
+            second = parameter([[0.9, 0.09], [-0.74, -0.92], [-0.46, 0.22]], "weight")
+            logits = h @ second + parameter([0.0, 0.0], "bias")
+        return logits, labels
+
+    return make
+
+
+@pytest.fixture
+def loss(network):
+    """The loss of the network, as one composite."""
+
+    def make():
+        logits, labels = network()
+        with scope("cross_entropy", ""):
+            shifted = logits - np.maximum.reduce(logits.numpy(), axis=-1, keepdims=True)
+            chosen = shifted[np.arange(3), labels]
+            return (mg.log(mg.sum(mg.exp(shifted), -1)) - chosen).mean()
+
+    return make
+
+
+@pytest.fixture
+def chain():
+    """``y = sin(y) * 0.9``, over and over."""
+
+    def make(n):
+        y = x = parameter([0.3, 0.7], "x")
+        for _ in range(n):
+            y = mg.sin(y) * 0.9
+        return x, y.sum()
+
+    return make
