@@ -483,9 +483,7 @@ class Tensor:
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any
-    ) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Interpret a NumPy ufunc, or its ``reduce``, as the primitive that differentiates it."""
         out = kwargs.pop("out", None)
         function, name = ufunc, ufunc.__name__
@@ -760,7 +758,13 @@ def no_grad() -> Iterator[None]:
 
 @contextlib.contextmanager
 def enable_grad() -> Iterator[None]:
-    """Record inside the block, also within ``no_grad``."""
+    """Record inside the block, also within ``no_grad``.
+
+    >>> x = Tensor(1.0, requires_grad=True)
+    >>> with no_grad(), enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
     token = RECORDING.set(True)
     try:
         yield
