@@ -34,7 +34,7 @@ Shape = tuple[int, ...]
 Initialiser = Callable[[Shape, np.random.Generator], np.ndarray[Any, Any]]
 
 _FLOAT32: np.dtype[Any] = np.dtype(np.float32)
-_DTYPE: ContextVar[np.dtype[Any]] = ContextVar("dtype", default=_FLOAT32)  # noqa: B039, immutable
+_DTYPE: ContextVar[np.dtype[Any]] = ContextVar("dtype", default=_FLOAT32)
 
 
 def set_default_dtype(dtype: Any) -> None:

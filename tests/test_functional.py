@@ -1,0 +1,425 @@
+"""Functions composed of ops: their values and gradients against PyTorch's and against formulas."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import functional as F
+from minigrad.errors import ShapeError
+
+LOGITS = np.array([[2.0, -1.0, 0.5, 0.0], [0.25, 3.0, -2.0, 1.0], [-0.5, -0.5, 4.0, 0.75]])
+LABELS = np.array([0, 3, 1])
+PROBS = np.array([[0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.0], [0.25, 0.25, 0.5, 0.0]])
+
+LOSSES = {
+    "cross_entropy": lambda x: F.cross_entropy(x, LABELS),
+    "cross_entropy sum": lambda x: F.cross_entropy(x, LABELS, reduction="sum"),
+    "cross_entropy probabilities": lambda x: F.cross_entropy(x, PROBS),
+    "binary_cross_entropy": lambda x: F.binary_cross_entropy_with_logits(x, PROBS),
+    "mse": lambda x: F.mse_loss(x, PROBS),
+    "softmax": lambda x: (F.softmax(x) ** 2).sum(),
+    "log_softmax": lambda x: (F.log_softmax(x, 0) ** 2).sum(),
+}
+# Value, and the gradient's first row, of PyTorch 2.13 in float64.
+TORCH = {
+    "cross_entropy": (
+        2.3629546982034593,
+        [-0.0966333590379419, 0.01178459780291629, 0.05281490317165991, 0.032033858063365735],
+    ),
+    "cross_entropy sum": (
+        7.088864094610377,
+        [-0.2899000771138257, 0.03535379340874887, 0.15844470951497974, 0.09610157419009721],
+    ),
+    "cross_entropy probabilities": (
+        2.4796213648701255,
+        [0.20336664096205812, -0.054882068863750376, -0.04718509682834007, -0.10129947526996759],
+    ),
+    "binary_cross_entropy": (
+        1.1146087696423292,
+        [0.06506642316482353, 0.005745118447499591, 0.026871610933487885, 0.008333333333333331],
+    ),
+    "mse": (
+        2.8125,
+        [0.31666666666666665, -0.19999999999999998, 0.03333333333333333, -0.06666666666666667],
+    ),
+    "softmax": (
+        2.1327039729795416,
+        [0.24181443560543697, -0.03567043869197131, -0.12085760632720285, -0.08528639058626303],
+    ),
+    "log_softmax": (
+        93.95906078434105,
+        [7.401069709162494, -7.827757803025042, -6.503070283767161, -2.3139302641313555],
+    ),
+}
+
+
+def value_and_gradient(f, x):
+    x = mg.Tensor(x, requires_grad=True)
+    out = f(x)
+    out.backward()
+    return out.numpy(), x.grad.numpy()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_value_and_gradient_are_pytorchs(name):
+    value, gradient = value_and_gradient(LOSSES[name], LOGITS)
+    expected, row = TORCH[name]
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient[0], row, rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_agree_with_finite_differences(name, order):
+    report = mg.gradcheck(LOSSES[name], LOGITS, order=order)
+    assert report, report
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_arrays_give_what_tensors_give(name):
+    out = LOSSES[name](LOGITS)
+    assert not isinstance(out, mg.Tensor)
+    np.testing.assert_array_equal(out, LOSSES[name](mg.tensor(LOGITS)).numpy())
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy sum", "softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_low_precision_stays_what_it_is(name, dtype):
+    value, gradient = value_and_gradient(LOSSES[name], LOGITS.astype(dtype))
+    assert value.dtype == gradient.dtype == dtype
+    exact, row = TORCH[name]
+    tolerance = 8 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(value, exact, rtol=tolerance)
+    np.testing.assert_allclose(gradient[0], row, rtol=4 * tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (5, 3), (7, 11)])
+def test_torch_agrees_where_it_is_installed(shape):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.functional
+    rng = np.random.default_rng(3)
+    logits, labels = rng.normal(0, 4, shape), rng.integers(0, shape[1], shape[0])
+    soft = rng.dirichlet(np.ones(shape[1]), shape[0])
+    for our, their, target in (
+        (F.cross_entropy, theirs.cross_entropy, labels),
+        (F.cross_entropy, theirs.cross_entropy, soft),
+        (
+            F.binary_cross_entropy_with_logits,
+            theirs.binary_cross_entropy_with_logits,
+            soft,
+        ),
+        (F.mse_loss, theirs.mse_loss, soft),
+    ):
+        x, t = mg.Tensor(logits, requires_grad=True), torch.tensor(logits, requires_grad=True)
+        mine, other = our(x, target), their(t, torch.tensor(target))
+        mine.backward()
+        other.backward()
+        np.testing.assert_allclose(mine.item(), other.item(), rtol=1e-13)
+        np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-11, atol=1e-15)
+
+
+# Closed forms
+
+
+def test_gradient_of_cross_entropy_is_softmax_minus_one_hot():
+    _, gradient = value_and_gradient(LOSSES["cross_entropy"], LOGITS)
+    expected = (F.softmax(LOGITS) - np.eye(4)[LABELS]) / 3
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14, atol=1e-17)
+
+
+def test_jacobian_of_softmax_is_diag_minus_outer():
+    p = F.softmax(LOGITS[0])
+    jacobian = mg.jacobian(F.softmax)(LOGITS[0]).numpy()
+    np.testing.assert_allclose(jacobian, np.diag(p) - np.outer(p, p), rtol=1e-13, atol=1e-17)
+
+
+def test_hessian_of_cross_entropy_is_the_jacobian_of_softmax():
+    p = F.softmax(LOGITS[0])
+    hessian = mg.hessian(lambda x: F.cross_entropy(x, 2))(LOGITS[0]).numpy()
+    np.testing.assert_allclose(hessian, np.diag(p) - np.outer(p, p), rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+def test_softmax_sums_to_one_along_any_axis(axis):
+    x = np.random.default_rng(0).normal(0, 3, (2, 3, 4))
+    np.testing.assert_allclose(F.softmax(x, axis).sum(axis), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(np.exp(F.log_softmax(x, axis)), F.softmax(x, axis), rtol=1e-14)
+
+
+# Cross-entropy
+
+
+def test_reductions_are_of_the_same_losses():
+    each = F.cross_entropy(LOGITS, LABELS, reduction="none")
+    np.testing.assert_allclose(each, -F.log_softmax(LOGITS)[np.arange(3), LABELS], rtol=1e-14)
+    assert F.cross_entropy(LOGITS, LABELS, reduction="sum") == each.sum()
+    assert F.cross_entropy(LOGITS, LABELS) == each.mean()
+    for loss in (F.cross_entropy, F.mse_loss, F.binary_cross_entropy_with_logits):
+        assert loss(LOGITS, PROBS, reduction="none").shape[0] == 3
+        with pytest.raises(ValueError, match="'mean', 'sum' or 'none', not 'max'"):
+            loss(LOGITS, PROBS, reduction="max")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.int64, np.uint64, ">i8", ">u2"])
+@pytest.mark.parametrize("kind", [np.array, mg.tensor, list])
+def test_labels_of_any_integer_dtype_and_container(dtype, kind):
+    labels = LABELS.astype(dtype)
+    value, gradient = value_and_gradient(lambda x: F.cross_entropy(x, kind(labels)), LOGITS)
+    expected, row = TORCH["cross_entropy"]
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient[0], row, rtol=1e-12)
+
+
+def test_labels_may_be_a_view():
+    labels = np.repeat(LABELS, 2)[::2]
+    assert not labels.flags.c_contiguous
+    assert F.cross_entropy(LOGITS, labels) == F.cross_entropy(LOGITS, LABELS)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (2, 1, 3, 4)])
+def test_logits_of_any_rank(shape):
+    rng = np.random.default_rng(1)
+    logits, labels = rng.normal(size=shape), rng.integers(0, 4, shape[:-1])
+    each = F.cross_entropy(logits, labels, reduction="none")
+    assert each.shape == shape[:-1]
+    flat = F.cross_entropy(logits.reshape(-1, 4), labels.ravel(), reduction="none")
+    np.testing.assert_allclose(each.ravel(), flat, rtol=1e-14)
+    assert mg.gradcheck(lambda x: F.cross_entropy(x, labels), logits, order=2)
+
+
+def test_one_hot_probabilities_are_labels():
+    one_hot = np.eye(4)[LABELS]
+    np.testing.assert_allclose(
+        value_and_gradient(lambda x: F.cross_entropy(x, one_hot), LOGITS)[1],
+        value_and_gradient(lambda x: F.cross_entropy(x, LABELS), LOGITS)[1],
+        rtol=1e-13,
+        atol=1e-17,
+    )
+
+
+def test_probabilities_get_a_gradient_too():
+    log_probs = F.log_softmax(LOGITS)
+    _, gradient = value_and_gradient(lambda y: F.cross_entropy(LOGITS, y), PROBS)
+    np.testing.assert_allclose(gradient, -log_probs / 3, rtol=1e-14)
+    assert mg.gradcheck(F.cross_entropy, LOGITS, PROBS, order=2)
+
+
+@pytest.mark.parametrize("labels", [[0, 4, 1], [0, -1, 1], [10**12, 0, 0], [-(2**63), 0, 0]])
+def test_a_label_out_of_range_is_refused(labels):
+    for container in (np.array, mg.tensor):
+        with pytest.raises(IndexError, match=r"labels span .* have classes 0\.\.3"):
+            F.cross_entropy(LOGITS, container(labels))
+    with pytest.raises(IndexError, match=r"labels span .* have classes 0\.\.3"):
+        F.cross_entropy(LOGITS[None], np.array([labels]))
+
+
+def test_a_negative_label_of_a_short_dtype_is_refused():
+    with pytest.raises(IndexError, match=r"labels span -1\.\.1"):
+        F.cross_entropy(LOGITS, np.array([0, -1, 1], np.int8))
+    with pytest.raises(IndexError, match=r"labels span -256\.\.1"):
+        F.cross_entropy(np.zeros((3, 400)), np.array([0, -256, 1], ">i2"))
+
+
+@pytest.mark.parametrize("labels", [np.zeros((3, 1), int), np.zeros(4, int), np.zeros((), int)])
+def test_labels_that_would_broadcast_are_refused(labels):
+    with pytest.raises(ShapeError, match="pass integers of shape"):
+        F.cross_entropy(LOGITS, labels)
+
+
+def test_labels_of_the_wrong_dtype_are_refused():
+    with pytest.raises(TypeError, match="class labels are integers, not float64"):
+        F.cross_entropy(LOGITS, LABELS.astype(float))
+    with pytest.raises(TypeError, match="class labels are integers, not bool"):
+        F.cross_entropy(LOGITS, LABELS.astype(bool))
+    with pytest.raises(TypeError, match="probabilities are floating, not int64"):
+        F.cross_entropy(LOGITS, np.eye(4, dtype=int)[LABELS])
+
+
+# Stability
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_huge_logits_give_exact_losses_and_gradients(dtype, sign):
+    x = np.array([[sign * 1e4, 0.0]], dtype)
+    best = int(sign < 0)
+    best_row = np.eye(2)[[best]]
+    cost, slope = value_and_gradient(lambda t: F.cross_entropy(t, [best]), x)
+    assert cost == 0.0
+    np.testing.assert_array_equal(slope, [[0.0, 0.0]])
+    cost, slope = value_and_gradient(lambda t: F.cross_entropy(t, [1 - best]), x)
+    assert cost == 1e4
+    np.testing.assert_array_equal(slope, best_row - best_row[:, ::-1])
+    np.testing.assert_array_equal(F.softmax(x), best_row)
+    np.testing.assert_array_equal(F.log_softmax(x), (best_row - 1) * 1e4)
+    _, slope = value_and_gradient(lambda t: F.log_softmax(t)[0, 1 - best], x)
+    np.testing.assert_array_equal(slope, best_row[:, ::-1] - best_row)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_logits_of_two_classes(dtype):
+    x = np.array([1e4, -1e4, 1e4, -1e4], dtype)
+    targets = np.array([1.0, 0.0, 0.0, 1.0], dtype)
+    f = F.binary_cross_entropy_with_logits
+    np.testing.assert_array_equal(f(x, targets, reduction="none"), [0.0, 0.0, 1e4, 1e4])
+    _, slope = value_and_gradient(lambda t: f(t, targets, reduction="sum"), x)
+    np.testing.assert_array_equal(slope, [0.0, 0.0, 1.0, -1.0])
+
+
+def test_all_logits_may_be_shifted_together():
+    for shift in (1e4, -1e4):
+        shifted = F.cross_entropy(LOGITS + shift, LABELS)
+        np.testing.assert_allclose(shifted, TORCH["cross_entropy"][0], rtol=1e-11)
+
+
+def test_impossible_classes_cost_nothing_and_get_no_gradient():
+    x = np.array([[0.0, -np.inf, 0.0], [-np.inf, -np.inf, 1.0]])
+    np.testing.assert_array_equal(F.softmax(x), [[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])
+    cost, slope = value_and_gradient(lambda t: F.cross_entropy(t, [0, 2]), x)
+    np.testing.assert_allclose(cost, math.log(2) / 2)
+    np.testing.assert_array_equal(slope, [[-0.25, 0.0, 0.25], [0.0, 0.0, 0.0]])
+    y = np.array([[0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])
+    cost, slope = value_and_gradient(lambda t: F.cross_entropy(t, y), x)
+    np.testing.assert_allclose(cost, math.log(2) / 2)
+    np.testing.assert_array_equal(slope, np.zeros((2, 3)))
+    assert F.cross_entropy(x, [1, 2]) == np.inf
+
+
+# The other losses
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.binary_cross_entropy_with_logits])
+@pytest.mark.parametrize("shapes", [((3, 1), (3,)), ((3,), ()), ((2, 3), (3,)), ((2, 3), (2, 1))])
+def test_targets_that_would_broadcast_are_refused(loss, shapes):
+    with pytest.raises(ShapeError, match="would broadcast and compare the wrong pairs") as info:
+        loss(np.zeros(shapes[0]), np.zeros(shapes[1]))
+    assert str(shapes[0]) in str(info.value)
+    assert isinstance(info.value, ValueError)
+
+
+def test_integer_targets_take_the_dtype_of_the_prediction():
+    x = mg.Tensor([0.5, -0.5], requires_grad=True, dtype=np.float32)
+    for loss in (F.mse_loss, F.binary_cross_entropy_with_logits):
+        for targets in ([1, 0], np.array([True, False]), mg.tensor([1, 0])):
+            assert loss(x, targets).dtype == np.float32
+    np.testing.assert_allclose(F.mse_loss(x, [1, 0]).numpy(), 0.25)
+
+
+def test_mse_is_the_mean_square():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 3, 5))
+    np.testing.assert_allclose(F.mse_loss(a, b), np.mean((a - b) ** 2), rtol=1e-15)
+    _, slope = value_and_gradient(lambda x: F.mse_loss(x, b), a)
+    np.testing.assert_allclose(slope, 2 * (a - b) / 15, rtol=1e-14)
+    assert mg.gradcheck(F.mse_loss, a, b, order=2)
+    assert mg.gradcheck(lambda x: F.mse_loss(x, b, reduction="none"), a)
+
+
+def test_binary_cross_entropy_gives_targets_a_gradient_too():
+    logits = np.linspace(-2.9, 3.1, 12).reshape(3, 4)
+    assert mg.gradcheck(F.binary_cross_entropy_with_logits, logits, PROBS, order=2)
+
+
+def test_linear_is_a_product_and_a_sum():
+    rng = np.random.default_rng(4)
+    x, w, b = rng.normal(size=(2, 5, 3)), rng.normal(size=(3, 4)), rng.normal(size=4)
+    np.testing.assert_allclose(F.linear(x, w, b), np.einsum("bij,jk->bik", x, w) + b, rtol=1e-13)
+    np.testing.assert_array_equal(F.linear(x, w), x @ w)
+    assert mg.gradcheck(lambda x, w, b: (F.linear(x, w, b) ** 2).sum(), x, w, b, order=2)
+    with pytest.raises(ShapeError, match=r"in linear"):
+        F.linear(mg.tensor(x), w.T, b)
+
+
+# Dropout
+
+
+def test_dropout_keeps_the_mean_and_scales_what_stays():
+    x = np.ones(20000)
+    for p in (0.1, 0.5, 0.9):
+        out = F.dropout(x, p, rng=0)
+        np.testing.assert_allclose(np.unique(out), [0.0, 1.0 / (1.0 - p)], rtol=1e-15)
+        # Six standard deviations of a binomial share.
+        assert abs(np.mean(out == 0) - p) < 6 * math.sqrt(p * (1 - p) / x.size)
+
+
+def test_dropout_sends_gradients_where_values_went():
+    x = mg.Tensor(np.full(50, 2.0), requires_grad=True)
+    out = F.dropout(x, 0.3, rng=1)
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), out.numpy() / 2.0)
+    assert mg.gradcheck(lambda t: (F.dropout(t, 0.4, rng=5) ** 2).sum(), np.ones(9), order=2)
+
+
+def test_dropout_may_do_nothing_or_drop_everything():
+    x = mg.Tensor([1.0, 2.0])
+    assert F.dropout(x, 0.5, training=False) is x
+    assert F.dropout(x, 0.0) is x
+    np.testing.assert_array_equal(F.dropout(x, 1.0).numpy(), [0.0, 0.0])
+
+
+def test_dropout_draws_from_the_global_stream_or_its_own():
+    x = np.ones(64)
+    mg.seed(5)
+    first = F.dropout(x)
+    second = F.dropout(x)
+    mg.seed(5)
+    np.testing.assert_array_equal(F.dropout(x), first)
+    assert (first != second).any()
+    np.testing.assert_array_equal(F.dropout(x, rng=5), F.dropout(x, rng=5))
+    stream = np.random.default_rng(5)
+    assert (F.dropout(x, rng=stream) != F.dropout(x, rng=stream)).any()
+
+
+def test_dropout_keeps_floats_and_scales_integers():
+    for dtype in (np.float16, np.float32, np.float64):
+        assert F.dropout(np.ones(3, dtype), 0.4, rng=0).dtype == dtype
+    np.testing.assert_allclose(np.unique(F.dropout(np.ones(20, int), 0.2, rng=0)), [0.0, 1.25])
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, math.nan])
+def test_dropout_refuses_what_is_no_probability(p):
+    with pytest.raises(ValueError, match="dropout: p is a probability, not"):
+        F.dropout(np.ones(2), p)
+
+
+# Accuracy
+
+
+def test_accuracy_counts_largest_logits():
+    assert F.accuracy(LOGITS, [0, 1, 2]) == 1.0
+    assert F.accuracy(mg.Tensor(LOGITS, requires_grad=True), mg.tensor([0, 1, 1])) == 2 / 3
+    assert F.accuracy(LOGITS[None], np.array([[0, 3, 1]])) == 1 / 3
+    assert F.accuracy(LOGITS, PROBS) == 1 / 3
+    assert math.isnan(F.accuracy(LOGITS[:0], LABELS[:0]))
+
+
+@pytest.mark.parametrize("labels", [[[0], [1], [2]], [0, 1], 0, np.zeros((3, 3))])
+def test_accuracy_refuses_labels_that_would_broadcast(labels):
+    with pytest.raises(ShapeError, match=r"accuracy: labels .* for logits \(3, 4\)"):
+        F.accuracy(LOGITS, labels)
+
+
+# Composites
+
+
+def test_a_composite_is_a_scope_and_a_function_of_the_same_name():
+    assert F.softmax.__name__ == "softmax"
+    x = mg.Tensor(LOGITS, requires_grad=True)
+    assert str(F.softmax(x).node.scope) == "softmax"
+    loss = F.cross_entropy(x, PROBS)
+    scopes = set()
+    pending = [loss.node]
+    while pending:
+        node = pending.pop()
+        scopes.add(str(node.scope))
+        pending += [parent for parent in node.parents if parent is not None]
+    assert scopes == {"None", "cross_entropy", "cross_entropy.log_softmax"}
+
+
+def test_a_scope_is_left_when_a_function_raises():
+    with pytest.raises(ShapeError):
+        F.mse_loss(mg.tensor([1.0]), [1.0, 2.0])
+    x = mg.Tensor(1.0, requires_grad=True)
+    assert (x * x).node.scope is None
