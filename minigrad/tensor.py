@@ -130,9 +130,17 @@ class Node:
 
 def asarray(data: Any) -> Array:
     """Return ``data`` as it is if it speaks NumPy's protocols, else as a new NumPy array."""
-    if isinstance(data, np.ndarray | np.generic) or hasattr(type(data), "__array_function__"):
+    kind = type(data)
+    if kind is np.ndarray or isinstance(data, np.generic):
         return data
-    return np.asarray(data)
+    if not isinstance(data, np.ndarray) and hasattr(kind, "__array_function__"):
+        return data
+    if isinstance(data, np.ma.MaskedArray):
+        raise DTypeError("a masked array would lose its mask: use .filled(value), or mg.where")
+    array = np.asarray(data)  # a np.matrix, too: its * is not the product that rules mean
+    if array.dtype.kind == "O":
+        raise DTypeError(f"a Tensor holds numbers, not dtype object (of a {kind.__name__})")
+    return array
 
 
 def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
@@ -232,7 +240,8 @@ def explained(
         operands.append(Operand(label, np.shape(value), str(getattr(value, "dtype", ""))))
     scope = SCOPE.get()
     where = f"\n  in {scope}" if scope else ""
-    if isinstance(error, ValueError) and len(operands) > 1 and not isinstance(error, ShapeError):
+    shapes = isinstance(error, ValueError | AttributeError) and not isinstance(error, ShapeError)
+    if shapes and len(operands) > 1:
         message = None
         if primitive is ops.matmul:
             message = matmul_message(*operands)
@@ -330,6 +339,8 @@ class Tensor:
     def data(self, value: Any) -> None:
         array = value._data if isinstance(value, Tensor) else np.asarray(asarray(value))
         node = self._node
+        if array.dtype.kind not in ("biufc" if node is None else "f"):
+            raise DTypeError(f"data of dtype {array.dtype} for a tensor of dtype {self.dtype}")
         if node is not None:
             if node.primitive is not None:
                 raise BackwardError("data of a recorded result is fixed; detach() it first")

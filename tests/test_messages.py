@@ -56,6 +56,7 @@ MATMULS = [
         "the leading (batch) axes (2,) and (5,) do not broadcast",
     ),
     ((), (3,), "matmul: x () @ w (3,): x is a scalar\n  hint: use * to scale by it"),
+    ((3,), (), "matmul: x (3,) @ w (): w is a scalar\n  hint: use * to scale by it"),
 ]
 
 
@@ -70,7 +71,7 @@ def test_matmul_says_which_axes_differ_and_its_hint_is_true(left, right, words):
         product = fitting["x"] @ fitting["w"]
         assert promise == f"{fitting['x'].shape} @ {fitting['w'].shape} -> {product.shape}"
     elif "scale" in words:
-        assert (x * w).shape == w.shape
+        assert (x * w).shape == (3,)
 
 
 BROADCASTS = [
@@ -110,6 +111,12 @@ def test_broadcasting_says_which_axes_differ_and_its_hint_is_true(left, right, w
         assert (fitting["h"] + fitting["b"]).shape == np.broadcast_shapes(
             fitting["h"].shape, fitting["b"].shape
         )
+
+
+def test_matmul_with_a_number_is_no_attribute_error():
+    assert message_of(ShapeError, lambda: named("x", 3) @ 2) == (
+        "matmul: x (3,) @ b (): b is a scalar\n  hint: use * to scale by it"
+    )
 
 
 def test_where_names_all_three_operands():

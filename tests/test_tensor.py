@@ -87,6 +87,23 @@ def test_a_list_of_tensors_that_require_gradients_would_leave_the_graph():
         mg.Tensor([mg.Tensor(1.0, requires_grad=True)])
 
 
+def test_arrays_that_compute_otherwise_become_plain_or_are_refused():
+    matrix = RIGHT.view(np.matrix)
+    t = mg.Tensor(matrix, requires_grad=True)
+    assert type(t.data) is np.ndarray
+    assert np.shares_memory(t.data, RIGHT)
+    (t * matrix).sum().backward()
+    assert t.grad is not None
+    np.testing.assert_array_equal(t.grad.data, RIGHT)
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    with pytest.raises(DTypeError, match=r"lose its mask: use \.filled\(value\)"):
+        mg.Tensor(masked)
+    with pytest.raises(DTypeError, match="lose its mask"):
+        mg.Tensor([1.0, 2.0]) * masked
+    with pytest.raises(DTypeError, match="of a object"):
+        mg.Tensor([1.0, 2.0]) * object()
+
+
 # Python's operators
 
 FLOATS = {
@@ -656,6 +673,19 @@ def test_a_step_between_forward_and_backward_raises_where_it_matters():
         y.backward(retain_graph=True)
     linear.backward()
     (w * x).sum().backward()
+
+
+def test_data_of_a_leaf_stays_floating():
+    w = mg.Tensor([3.0], requires_grad=True)
+    for wrong in ([1], np.array([True]), np.array(["a"]), np.array([None])):
+        with pytest.raises(DTypeError, match="dtype"):
+            w.data = wrong
+    with pytest.raises(DTypeError, match="data of dtype <U1"):
+        mg.Tensor([1.0]).data = "a"
+    w.data = np.array([2.0], np.float32)
+    (w * w).sum().backward()
+    assert w.grad is not None
+    assert w.grad.dtype == np.float32
 
 
 def test_a_step_on_constants_is_free():
