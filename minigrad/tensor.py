@@ -395,22 +395,22 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._data.shape
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._data.ndim  # type: ignore[no-any-return]
+        return self._data.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._data.size  # type: ignore[no-any-return]
+        return self._data.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._data.dtype
 
     @property
     def T(self) -> Tensor:  # noqa: N802
@@ -448,7 +448,7 @@ class Tensor:
 
     def copy(self) -> Tensor:
         """Return a copy that gradients pass through."""
-        return ops.positive(self)  # type: ignore[no-any-return]
+        return ops.positive(self)
 
     # Gradients
 
