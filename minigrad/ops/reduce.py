@@ -50,9 +50,7 @@ def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @primitive(cases=[case(3, shape=(2, 3), axis=0), case((), shape=(2, 3))])
 @defvjp(g=lambda g, axis, keepdims: np.add.reduce(g, axis=axis, keepdims=keepdims))
-def spread(
-    g: Array, /, shape: tuple[int, ...], axis: Axis = None, keepdims: bool = False
-) -> Array:
+def spread(g: Array, /, shape: tuple[int, ...], axis: Axis = None, keepdims: bool = False) -> Array:
     """Repeat ``g`` along the axes that a reduction took away; the adjoint of ``sum``.
 
     >>> spread(np.array([1.0, 2.0]), (2, 2), axis=1)
@@ -104,7 +102,12 @@ def pull_extremum(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) ->
     return winners * (expand_reduced(g, ndim, axis, keepdims) / ties)
 
 
-@primitive(np.maximum.reduce, numpy=[np.maximum.reduce, np.max, np.amax], cases=REDUCTIONS, onnx="ReduceMax")
+@primitive(
+    np.maximum.reduce,
+    numpy=[np.maximum.reduce, np.max, np.amax],
+    cases=REDUCTIONS,
+    onnx="ReduceMax",
+)
 @defvjp(x=pull_extremum)
 def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest element along ``axis``; elements that tie share the cotangent equally.
@@ -114,7 +117,12 @@ def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@primitive(np.minimum.reduce, numpy=[np.minimum.reduce, np.min, np.amin], cases=REDUCTIONS, onnx="ReduceMin")
+@primitive(
+    np.minimum.reduce,
+    numpy=[np.minimum.reduce, np.min, np.amin],
+    cases=REDUCTIONS,
+    onnx="ReduceMin",
+)
 @defvjp(x=pull_extremum)
 def min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest element along ``axis``; elements that tie share the cotangent equally.
@@ -156,7 +164,13 @@ def var(x: Array, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False)
 
 
 def pull_std(
-    g: Array, x: Array, out: Array, x_shape: tuple[int, ...], axis: Axis, ddof: float, keepdims: bool
+    g: Array,
+    x: Array,
+    out: Array,
+    x_shape: tuple[int, ...],
+    axis: Axis,
+    ddof: float,
+    keepdims: bool,
 ) -> Array:
     """``g * (x - mean(x)) / ((n - ddof) * out)``, and 0 where the deviation is 0."""
     flat = np.equal(out, 0)
@@ -203,7 +217,9 @@ def pull_prod(g: Array, x: Array, x_shape: tuple[int, ...], axis: Axis, keepdims
     return expand_reduced(g, ndim, axis, keepdims) * np.transpose(others, back)
 
 
-@primitive(np.multiply.reduce, numpy=[np.multiply.reduce, np.prod], cases=REDUCTIONS, onnx="ReduceProd")
+@primitive(
+    np.multiply.reduce, numpy=[np.multiply.reduce, np.prod], cases=REDUCTIONS, onnx="ReduceProd"
+)
 @defvjp(x=pull_prod)
 def prod(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Product over ``axis``; its gradient is right where elements are 0, too.
@@ -222,6 +238,8 @@ def _shifted(x: Array, axis: Axis) -> tuple[Array, Array]:
 
 def pull_logsumexp(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     """``g * softmax(x)``, computed from ``x - max`` so that large logits lose no digits."""
+    if not x.size:  # nothing has no maximum
+        return x * 0.0
     top = stop_gradient(np.max(x, axis=axis, keepdims=True))
     weights = np.exp(x - np.where(np.isfinite(top), top, 0.0))
     total = np.add.reduce(weights, axis=axis, keepdims=True)

@@ -130,17 +130,17 @@ def _arrangements(
     subject = made.subject
     shape = subject.point[subject.active[position]].shape
     cubes = truth.reshape(len(truth), *shape)
-    if len(shape) == 2 and shape[0] == shape[1] > 1:
-        if fits(np.swapaxes(cubes, 1, 2).reshape(truth.shape)):
-            yield "the gradient of {name} is transposed"
+    square = len(shape) == 2 and shape[0] == shape[1] > 1
+    if square and fits(np.swapaxes(cubes, 1, 2).reshape(truth.shape)):
+        yield "the gradient of {name} is transposed"
     for axis in range(len(shape)):
         if shape[axis] > 1 and fits(np.flip(cubes, axis + 1).reshape(truth.shape)):
             yield f"the gradient of {{name}} is reversed along axis {axis}"
     for other, i in enumerate(subject.active):
         measured = made.measured[other]
-        if other != position and measured.shape == truth.shape and known.all():
-            if fits(np.nan_to_num(measured)):
-                yield f"the gradient of {{name}} is that of {made.names[i]}: arguments are swapped"
+        alike = other != position and measured.shape == truth.shape and known.all()
+        if alike and fits(np.nan_to_num(measured)):
+            yield f"the gradient of {{name}} is that of {made.names[i]}: arguments are swapped"
     if made.cotangents.shape == truth.shape and fits(np.where(known, made.cotangents, 0.0)):
         yield "the gradient of {name} is the incoming gradient, unchanged"
 

@@ -1,4 +1,4 @@
-"""What every rule owes, whatever its numbers: repeatable, linear in ``g``, and it writes nothing."""
+"""What every rule owes whatever its numbers: repeatable, linear in ``g``, and it writes nothing."""
 
 from __future__ import annotations
 

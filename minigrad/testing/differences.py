@@ -3,7 +3,8 @@
 A :class:`Ray` samples a function on both sides of a point, at steps that are powers of two. From
 the samples :func:`judge` extrapolates the derivative, bounds its error by what the extrapolation
 still changed and by the measured rounding noise of the function, and tells smooth points from
-kinks, jumps, vertical tangents and edges of the domain by how one-sided slopes change with the step.
+kinks, jumps, vertical tangents and edges of the domain by how one-sided slopes change with the
+step.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 
 EXACT = 53  # bits of a float64
 QUICK = {53: (6, 8, 10), 24: (2, 4, 6), 11: (0, 2, 4)}
-"""Binary orders below the size of x of the first steps, by bits of precision: about eps ** (1/5)."""
+"""Binary orders of the first steps, below the size of x, by bits of precision: eps ** (1/5)."""
 
 
 DEPTH = 18
@@ -113,6 +114,7 @@ class Estimate:
         windows: Every extrapolation, the largest steps first.
         bars: Bound of the error of each.
         suspicious: Whether one-sided slopes do not come together as those of a smooth function.
+        growing: Whether slopes grow as the step shrinks.
         broken: ``""`` where smooth, else ``"kink"``, ``"jump"``, ``"vertical"`` or ``"edge"``.
         sides: Slopes on the left and the right at the smallest step that noise does not drown.
     """
@@ -123,6 +125,7 @@ class Estimate:
     windows: Floats
     bars: Floats
     suspicious: Bools
+    growing: Bools
     broken: npt.NDArray[np.str_]
     sides: tuple[Floats, Floats]
 
@@ -139,13 +142,13 @@ def judge(table: Table, noise: Floats, bits: int = EXACT, deepest: int = 50) -> 
     """
     windows, bars = _extrapolations(table, noise)
     value, bar, confirmed = _most_precise(windows, bars)
-    suspicious, broken = _breaks(table, noise, bits, deepest)
+    suspicious, growing, broken = _breaks(table, noise, bits, deepest)
     at = _deepest(
         4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left)
     )
     columns = np.arange(len(noise))
     sides = table.left[at, columns], table.right[at, columns]
-    return Estimate(value, bar, confirmed, windows, bars, suspicious, broken, sides)
+    return Estimate(value, bar, confirmed, windows, bars, suspicious, growing, broken, sides)
 
 
 def _extrapolations(table: Table, noise: Floats) -> tuple[Floats, Floats]:
@@ -193,76 +196,85 @@ def _deepest(reliable: Bools) -> npt.NDArray[np.int_]:
 
 def _breaks(
     table: Table, noise: Floats, bits: int, deepest: int
-) -> tuple[Bools, npt.NDArray[np.str_]]:
+) -> tuple[Bools, Bools, npt.NDArray[np.str_]]:
     """Tell from the change of one-sided slopes with the step whether the function breaks here."""
     channels = len(noise)
     broken = np.full(channels, "", dtype="<U8")
-    suspicious = np.zeros(channels, dtype=bool)
-    orders, first = table.orders, QUICK[bits][-1]
-    enough = min(first + DEPTH, deepest - 2)
+    suspicious, growing = np.zeros(channels, dtype=bool), np.zeros(channels, dtype=bool)
+    orders = table.orders
     for k in range(channels):
-        right, left = np.isfinite(table.right[:, k]), np.isfinite(table.left[:, k])
-        if not (right & left)[-1]:
+        whole = np.isfinite(table.right[:, k]) & np.isfinite(table.left[:, k])
+        if not whole[-1] or np.sum(whole) < 3:
             suspicious[k] = True
-            if orders[-1] >= deepest - 5:
+            if not whole[-1] and orders[-1] >= deepest - 5:
                 broken[k] = "edge"
             continue
-        whole = right & left
-        gap = (table.right - table.left)[whole, k]
-        suspicious[k], broken[k] = _break(
-            orders[whole], table.step[whole, 0], gap, table.slope[whole, k], float(noise[k]), enough
+        seen = _Slopes(
+            orders[whole], table.step[whole, 0], table.right[whole, k], table.left[whole, k]
         )
-    return suspicious, broken
+        enough = min(QUICK[bits][-1] + DEPTH, deepest - 2)
+        growing[k], broken[k] = _growth(seen, float(noise[k]), deepest - 6)
+        if not broken[k]:
+            suspicious[k], broken[k] = _gap(seen, float(noise[k]), enough, deepest - 6)
+        suspicious[k] |= growing[k]
+    return suspicious, growing, broken
 
 
-def _break(
-    orders: npt.NDArray[np.int_],
-    step: Floats,
-    gap: Floats,
-    slope: Floats,
-    noise: float,
-    enough: int,
-) -> tuple[bool, str]:
-    """Judge one channel: whether it looks broken, and how it is once that is certain."""
-    if len(step) < 3:
-        return True, ""
+@dataclass(frozen=True)
+class _Slopes:
+    """One-sided slopes of one channel at steps where both are finite."""
 
-    def deep_enough(row: int) -> bool:
+    orders: npt.NDArray[np.int_]
+    step: Floats
+    right: Floats
+    left: Floats
+
+    def deep_enough(self, row: int, order: int) -> bool:
         """Whether no smaller step would say more: it was tried, or noise drowns it."""
-        return bool(orders[row] >= enough or row < len(orders) - 1)
+        return bool(self.orders[row] >= order or row < len(self.orders) - 1)
 
+
+def _growth(seen: _Slopes, noise: float, enough: int) -> tuple[bool, str]:
+    """Whether the slope grows as the step shrinks, and what that makes of the point."""
+    steep = np.abs(seen.right + seen.left) / 2.0
+    loud = np.flatnonzero((4.0 * noise / seen.step <= 0.02 * steep) & (steep > 0.0))
+    if len(loud) < 3:
+        return False, ""
+    tail = loud[seen.orders[loud] >= seen.orders[loud[-1]] - 12]
+    rates = 1.03 ** np.diff(seen.orders[tail])
+    if len(tail) < 3 or not np.all(steep[tail[1:]] >= rates * steep[tail[:-1]]):
+        return False, ""
+    wide = seen.orders[tail[-1]] - seen.orders[tail[0]] >= 9
+    if not wide or not seen.deep_enough(tail[-1], enough):
+        return True, ""
+    return True, "vertical" if _exponent(seen.step[tail], steep[tail]) > -0.9 else "jump"
+
+
+def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]:
+    """Whether the slopes on both sides stay apart, and what that makes of the point."""
+    step, gap = seen.step, seen.right - seen.left
     ratio = step[:-1] / step[1:]
     rest = (ratio * gap[1:] - gap[:-1]) / (ratio - 1.0)  # the gap that stays as steps shrink
     doubt = 10.0 * noise / step[1:]
     size = np.abs(rest)
-    level = float(np.max(size))
-    steep = np.abs(slope)
-    smallest = 1e-9 * float(np.max(steep[-2:] + np.abs(gap[-2:])))
-    informed = np.flatnonzero(doubt <= 0.2 * level)
-    gapped = size[-1] > 2.0 * doubt[-1] and size[-1] > max(0.2 * size[-2], smallest)
+    smallest = 1e-9 * float(np.max((np.abs(seen.right) + np.abs(seen.left))[-2:]))
+    informed = np.flatnonzero(doubt <= 0.2 * float(np.max(size)))
     # A gap is judged at the smallest step at which noise would not hide it.
-    if len(informed) and informed[-1] < len(size) - 1:
-        d = informed[-1]
-        gapped = d > 0 and size[d] > 2.0 * doubt[d] and size[d] > max(0.2 * size[d - 1], smallest)
-    loud = np.flatnonzero((4.0 * noise / step <= 0.02 * steep) & (steep > 0.0))
-    tail = loud[orders[loud] >= orders[loud[-1]] - 12] if len(loud) else loud
-    growing = len(tail) > 2 and bool(
-        np.all(steep[tail[1:]] >= 1.03 ** np.diff(orders[tail]) * steep[tail[:-1]])
-    )
-    if growing and orders[tail[-1]] - orders[tail[0]] >= 9 and deep_enough(tail[-1]):
-        return True, "vertical" if _exponent(step[tail], steep[tail]) > -0.9 else "jump"
+    d = int(informed[-1]) if len(informed) else len(size) - 1
+    gapped = size[d] > 2.0 * doubt[d] and size[d] > max(0.2 * size[d - 1] if d else 0.0, smallest)
     if not (gapped and len(informed)):
-        return bool(growing), ""
-    deep = informed[-1]
-    tail = informed[orders[informed + 1] >= orders[deep + 1] - 9]
-    span = orders[deep + 1] - orders[tail[0]]
-    same = np.all(np.sign(rest[tail]) == np.sign(rest[deep]))
+        return False, ""
+    tail = informed[seen.orders[informed + 1] >= seen.orders[d + 1] - 9]
+    span = seen.orders[d + 1] - seen.orders[tail[0]]
+    same = np.all(np.sign(rest[tail]) == np.sign(rest[d]))
     shrinks = np.min(size[tail]) < 0.5 * size[tail[0]]
-    if span < 9 or not same or shrinks or not deep_enough(deep + 1):
-        return bool(gapped), ""
-    if size[deep] > 2.0 * size[tail[0]]:
-        return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
-    return True, "kink"
+    if span < 9 or not same or shrinks or not seen.deep_enough(d + 1, enough):
+        return True, ""
+    if size[d] <= 2.0 * size[tail[0]]:
+        return True, "kink"
+    if not seen.deep_enough(d + 1, far):
+        return True, ""
+    return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
 
 
 def _exponent(step: Floats, size: Floats) -> float:

@@ -76,7 +76,7 @@ def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
         while (between := _threshold(table)) is not None:
             ray.take(between)
             table = ray.table()
-        ray.noise = _with_quantum(table, renoise(ray), ray)
+        ray.noise = _with_quantum(table, renoise(ray), ray, claim.rule)
         estimate = judge(table, ray.noise, ray.bits, ray.deepest)
         weighed = _decide(ray, table, estimate, claim, last=False)
         open_ = weighed.codes == OPEN
@@ -96,7 +96,7 @@ def _nothing(claim: Claim) -> Weighed:
     empty = np.full(count, np.nan)
     broken = np.full(count, "edge", dtype="<U8")
     none = np.zeros(count, dtype=bool)
-    estimate = Estimate(empty, empty, none, empty[None], empty[None], ~none, broken, (empty, empty))
+    estimate = Estimate(empty, empty, none, empty[None], empty[None], ~none, none, broken, (empty, empty))
     return Weighed(np.full(count, BROKEN, dtype=np.int8), estimate, empty, 0.0)
 
 
@@ -142,7 +142,7 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
         lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
         codes[lost] = BROKEN
     codes[estimate.broken != ""] = BROKEN
-    scale = np.where(tiny, natural, own)
+    scale = np.where(tiny & (tolerance > COARSE * own), natural, own)
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
@@ -175,7 +175,7 @@ class _Plan:
         ray = self.ray
         deep = max([*ray.taken, self.first])
         outside = deep not in ray.taken or not np.isfinite(ray.taken[deep][2:]).all()
-        order = deep + (6 if outside else 3)
+        order = deep + (6 if outside or deep >= self.first + DEPTH else 3)
         if order > ray.deepest:
             return False
         ray.take(order)
@@ -199,7 +199,8 @@ class _Plan:
         near = np.abs(claim.rule - estimate.value)[open_] <= 2.0 * estimate.bar[open_]
         if np.all(quiet & near):
             return self.up(claim, open_)
-        unresolved = bool(np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule))))
+        growing = estimate.growing[open_] | (estimate.suspicious[open_] & (deep >= reach))
+        unresolved = bool(np.any(growing)) or bool(np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule))))
         if wanted and (deep < reach or unresolved) and self.down():
             return True
         return self.up(claim, open_)
@@ -234,15 +235,16 @@ def _rounding_limits(estimate: Estimate, ray: Ray, table: Table) -> Bools:
     return np.asarray(4.0 * ray.noise / table.step[-1] >= 0.4 * estimate.bars[-1])
 
 
-def _with_quantum(table: Table, noise: Floats, ray: Ray) -> Floats:
+def _with_quantum(table: Table, noise: Floats, ray: Ray, rule: Floats) -> Floats:
     """Raise the noise where only larger steps move a function because it is rounded coarsely.
 
     That is so if the larger steps agree on a slope, from both sides, that is too small for the
-    smaller steps to be noticed.
+    smaller steps to be noticed. A staircase such as ``floor`` looks the same, so a rule that says
+    0 is not judged by it.
     """
     moved = (table.rise != 0.0) | (table.fall != 0.0)
     last = _last(moved)
-    some = (last >= 2) & (last < len(moved) - 1)
+    some = (last >= 2) & (last < len(moved) - 1) & (rule != 0.0)
     if not some.any():
         return noise
     sizes = np.minimum(_positive(table.rise), _positive(table.fall))

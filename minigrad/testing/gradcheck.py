@@ -1,7 +1,7 @@
 """Check gradients against finite differences that know their own error.
 
-:func:`check_vjp` takes a function and its rule in plain NumPy; :func:`gradcheck` takes a function of
-Tensors, or a model and its loss. Both return a :class:`~minigrad.testing.report.Report`.
+:func:`check_vjp` takes a function and its rule in plain NumPy; :func:`gradcheck` takes a function
+of Tensors, or a model and its loss. Both return a :class:`~minigrad.testing.report.Report`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a gradient check found: a verdict, the numbers behind it, and the cause where they show one."""
+"""What a check found: a verdict, the numbers behind it, and the cause where they show one."""
 
 from __future__ import annotations
 

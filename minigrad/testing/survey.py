@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minigrad.testing.differences import Floats, Ray
-from minigrad.testing.examine import BROKEN, FAIL, OPEN, PASS, Claim, Weighed, weigh
-from minigrad.testing.probe import Subject
+from minigrad.testing.examine import BROKEN, COARSE, FAIL, OPEN, PASS, Claim, Weighed, weigh
+from minigrad.testing.probe import Subject, quiet
 from minigrad.testing.report import Finding, Verdict
 
 ELEMENTWISE = 256  # elements in all that are checked one by one
 UNITS = 32  # outputs that get a cotangent of their own
 SIGNS = 6  # random cotangents where there are more outputs
 DIRECTIONS = 6  # random directions through a large input
+MOVED = 16  # elements that may be checked elsewhere, because noise hides them where they are
 SAMPLE = 6  # elements of a large input that are checked one by one besides
 
 VERDICTS: dict[int, Verdict] = {
@@ -47,6 +48,7 @@ class Survey:
     resolution: float = 0.0
     checked: int = 0
     notes: list[str] = field(default_factory=list)
+    moved: int = 0
     _noise: list[list[Floats]] | None = None
 
     def noise(self) -> list[list[Floats]]:
@@ -116,7 +118,7 @@ def _suggested(made: Survey, size: float) -> Floats:
     return np.asarray(total / max(size, 0.125))
 
 
-def _element(made: Survey, position: int, j: int) -> Weighed:
+def _element(made: Survey, position: int, j: int, balanced: bool = True) -> Weighed:
     """Check one element in every channel."""
     subject = made.subject
     i = subject.active[position]
@@ -134,17 +136,76 @@ def _element(made: Survey, position: int, j: int) -> Weighed:
 
     natural = np.fmax(largest, _suggested(made, ray.size))
     weighed = weigh(ray, Claim(rule, natural, noise), _renoise(made))
-    made.measured[position][:, j] = weighed.estimate.value
-    made.tolerances[position][:, j] = weighed.tolerance
-    made.resolution = max(made.resolution, weighed.resolution)
     if (weighed.codes == BROKEN).any():
         # 0 * inf: what is infinite in one output makes the others NaN.
         weighed.codes[(weighed.codes == FAIL) & ~np.isfinite(rule)] = BROKEN
+    if balanced and _hidden(weighed, ray, rule):
+        again = _balanced(made, position, j)
+        if again is not None:
+            return again
+    made.measured[position][:, j] = weighed.estimate.value
+    made.tolerances[position][:, j] = weighed.tolerance
+    made.resolution = max(made.resolution, weighed.resolution)
     worst = max(weighed.codes.tolist(), key=RANK.__getitem__)
     made.codes[position][j] = worst
     if worst != PASS:
         made.findings.append(_finding(made, position, j, rule, weighed, worst))
     return weighed
+
+
+def _hidden(weighed: Weighed, ray: Ray, rule: Floats) -> bool:
+    """Whether noise hides what happens at steps as small as the element itself."""
+    left, right = weighed.estimate.sides
+    own = np.fmax(np.abs(np.where(np.isfinite(rule), rule, 0.0)), np.fmax(np.abs(left), np.abs(right)))
+    drowned = 4.0 * ray.noise / ray.size > COARSE * own
+    coarse = (weighed.codes != PASS) | (weighed.tolerance > COARSE * own)
+    return bool(np.any(drowned & coarse & (own > 0.0)))
+
+
+def _balanced(made: Survey, position: int, j: int) -> Weighed | None:
+    """Check an element where the others are no larger than it, so that they make less noise.
+
+    The rule has to be right there, too. Nothing is concluded where ``f`` is not defined there.
+    """
+    subject = made.subject
+    size = abs(float(subject.point[subject.active[position]].flat[j]))
+    if size == 0.0 or made.moved >= MOVED:
+        return None
+    made.moved += 1
+    point = [x.copy() for x in subject.point]
+    for p, i in enumerate(subject.active):
+        limit = size * (1.0 + 3.0 * subject.rng.random(point[i].shape))
+        shrunk = np.sign(point[i]) * np.minimum(np.abs(point[i]), limit)
+        if p == position:
+            shrunk.flat[j] = point[i].flat[j]
+        point[i] = np.asarray(shrunk, dtype=subject.point[i].dtype)
+    with quiet():
+        try:
+            nearby = Subject(subject.f, subject.vjp, point, subject.rng)
+        except (ArithmeticError, ValueError):
+            return None
+    fits = nearby.base.shape == subject.base.shape and np.isfinite(nearby.base).all()
+    if fits and np.isfinite(subject.base).all():
+        there = _begin(nearby, made.names)
+        there.measured = [np.full_like(m, np.nan) for m in made.measured]
+        there.tolerances = [np.full_like(m, np.nan) for m in made.tolerances]
+        there.codes = [np.full_like(c, -1) for c in made.codes]
+        weighed = _element(there, position, j, balanced=False)
+        subject.evaluations += nearby.evaluations
+        made.codes[position][j] = there.codes[position][j]
+        made.findings += there.findings
+        made.resolution = max(made.resolution, there.resolution)
+        if not there.findings:
+            made.notes.append(f"{_called(made, position, j)}: checked where other elements are smaller")
+        return weighed
+    subject.evaluations += nearby.evaluations
+    return None
+
+
+def _called(made: Survey, position: int, j: int) -> str:
+    i = made.subject.active[position]
+    index = ", ".join(str(int(a)) for a in np.unravel_index(j, made.subject.point[i].shape))
+    return f"{made.names[i]}[{index}]" if index else made.names[i]
 
 
 def _finding(
