@@ -22,7 +22,12 @@ def in_dtype(x: Any, dtype: np.dtype[Any]) -> Array:
     if not isinstance(x, Tensor):
         data = asarray(x)
         return data if data.dtype == dtype else data.astype(dtype)
-    return x if x._data.dtype == dtype else x.astype(dtype)
+    if x._data.dtype == dtype:
+        return x
+    converted = x.astype(dtype)
+    if converted._node is None:  # a constant: what is recorded shows where it comes from
+        converted._name = x._name
+    return converted
 
 
 class Linear(Module):
