@@ -61,20 +61,23 @@ def describe_composite(builder: Builder, card: Card, unit: Unit) -> None:
 
 
 def _known_form(builder: Builder, unit: Unit, card: Card) -> str | None:
-    """The closed form of a function of one input that gets a gradient and one that does not."""
+    """The closed form of a function of one input that gets a gradient and of others that do not."""
     outside = {p for m in unit.members for p in builder.vertices[m].inputs} - set(unit.members)
     drawn = sorted(p for p in outside if p in builder.unit_of)
     inputs = [p for p in drawn if builder.vertices[p].kind != "constant"]
     others = [p for p in drawn if builder.vertices[p].kind == "constant"]
-    if len(inputs) != 1 or len(others) != 1 or card.gradient is None:
+    if len(inputs) != 1 or card.gradient is None:
         return None
-    x, other = builder.vertices[inputs[0]], builder.vertices[others[0]]
+    x = builder.vertices[inputs[0]]
     if x.value is None or x.gradient is None or card.gradient.rows != ((1.0,),):
         return None
     name = "in" if x.kind == "op" else builder.namer.of(x.index)
-    other_name = builder.namer.of(other.index)
-    form = closed_form(card.title, x.value, name, other.value, other_name, x.gradient)
-    return None if form is None else f"∂L/∂{name} = {form}"
+    for i in others:
+        other, other_name = builder.vertices[i].value, builder.namer.of(i)
+        form = closed_form(card.title, x.value, name, other, other_name, x.gradient)
+        if form is not None:
+            return f"∂L/∂{name} = {form}"
+    return None
 
 
 def describe_fold(builder: Builder, card: Card, unit: Unit) -> None:

@@ -175,8 +175,8 @@ class _Writer:
     def order(self, same: list[str]) -> list[tuple[str, str]]:
         """Edges that keep the backward row below the forward row.
 
-        Edges inside a rank order it, and inside a cluster that reads from left to right they order it
-        upward. As a parameter points up to its op, all the others must point up as well.
+        Edges inside a rank order it, upward inside a cluster that reads from left to right. As a
+        parameter points up to its op, all the others must point up as well.
         """
         pull = next((n for n in same if self.cards[n].kind == "pull"), None)
         if pull is None:

@@ -18,6 +18,7 @@ __all__ = ["Fold", "Scopes", "Unit", "fold_tape"]
 Fold = Literal["auto"] | bool
 LONGEST_PERIOD = 8
 MANY = 8  # inputs from outside that are still drawn one by one where ops are not
+DEEPEST = 12  # boxes inside each other
 FEW = 4  # cards that say too little: repeats and runs are tried before folding to so few
 
 
@@ -49,13 +50,13 @@ class Scopes:
         self.vertices = tape.vertices
         self.children: dict[Scope, list[Scope]] = {}
         self.consumers: dict[int, list[int]] = {}
-        direct: set[Scope] = set()  # scopes whose own ops use a named leaf
+        direct: set[Scope] = set()  # scopes whose own ops use parameters
         for v in tape.vertices:
             for p in v.inputs:
                 if tape.vertices[p].kind != "op":
                     self.consumers.setdefault(p, []).append(v.index)
             scope = v.scope
-            if scope is not None and any(self._is_parameter(p) for p in v.inputs):
+            if scope is not None and any(self._is_parameter(v, p) for p in v.inputs):
                 direct.add(scope)
             while scope is not None and scope not in self.children:
                 self.children[scope] = []
@@ -75,9 +76,11 @@ class Scopes:
                 below = [self.heights[c] for c in self.children[scope] if c in self.heights]
                 self.heights[scope] = 1 + max(below, default=-1)
 
-    def _is_parameter(self, index: int) -> bool:
-        vertex = self.vertices[index]
-        return vertex.kind == "leaf" and vertex.name is not None
+    def _is_parameter(self, user: Vertex, index: int) -> bool:
+        """Whether a leaf is used as weights are, not as the data that a function is given."""
+        leaf = self.vertices[index]
+        named = leaf.kind == "leaf" and leaf.name is not None
+        return named and len(user.parents) > 1 and leaf.shape != user.shape
 
     def inside_out(self) -> list[Scope]:
         """Scopes, children before their parents."""
@@ -154,7 +157,8 @@ class _Folding:
             and scope.title in ("", "function")
         ):
             scope = scope.parent
-        return scope
+        chain = self.scopes.chain(scope)
+        return chain[-DEEPEST] if len(chain) > DEEPEST else scope
 
     def ops(self) -> list[Unit]:
         """Units of ops, in order, as the folded scopes make them."""

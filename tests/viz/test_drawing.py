@@ -1,0 +1,186 @@
+"""The function users call: what it takes, what it refuses, and that it leaves everything alone."""
+
+# mypy: disable-error-code="union-attr, index, arg-type, attr-defined"
+
+import time
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import BackwardError
+from minigrad.tensor import RECORDING, Tensor
+from minigrad.viz import draw
+
+
+def leaf(data, name=None):
+    return Tensor(np.array(data), requires_grad=True, name=name)
+
+
+def titles(graph):
+    return [card.title for card in graph.cards]
+
+
+def test_both_shows_value_and_gradient_on_one_card(loss):
+    graph = draw(loss())
+    assert titles(graph) == [
+        "x", "weight", "matmul", "bias", "add", "relu", "weight", "matmul", "bias", "add",
+        "y", "cross_entropy",
+    ]  # fmt: skip
+    assert all(c.value is not None for c in graph.cards)
+    assert all((c.gradient is None) == (c.kind == "input") for c in graph.cards)
+    assert graph.cards[2].rules == ["∂L/∂weight = xᵀ · g"]
+    assert graph.cards[4].rules == ["∂L/∂bias = Σ rows g"]
+    assert graph.cards[-1].rules == ["∂L/∂in = (softmax(in) − onehot(y)) / 3"]
+
+
+def test_forward_shows_no_gradient(loss):
+    graph = draw(loss(), "forward")
+    assert all(c.gradient is None and not c.rules for c in graph.cards)
+    assert {e.kind for e in graph.edges} == {"data", "input", "parameter"}
+
+
+def test_backward_shows_every_rule_in_order_and_what_it_needs(loss):
+    graph = draw(loss(), "backward")
+    pulls = sorted((c for c in graph.cards if c.kind == "pull"), key=lambda c: c.step)
+    assert [(c.step, c.title) for c in pulls] == [
+        (1, "cross_entropy"), (2, "add"), (3, "matmul"), (4, "relu"), (5, "add"), (6, "matmul"),
+    ]  # fmt: skip
+    assert [c.subtitle for c in pulls[1:]] == [
+        "passes g on", "needs weight, in", "needs out", "passes g on", "needs x",
+    ]  # fmt: skip
+    ids = {c.id: c for c in graph.cards}
+    saved = {(ids[e.source].title, ids[e.target].step) for e in graph.edges if e.kind == "saved"}
+    assert saved == {("cross_entropy", 1), ("weight", 3), ("relu", 3), ("relu", 4), ("x", 6)}
+    assert [c.title for c in graph.cards if c.kind == "grad"] == [
+        "weight.grad", "bias.grad", "weight.grad", "bias.grad",
+    ]  # fmt: skip
+    for card in graph.cards:
+        if card.kind in ("pull", "grad"):
+            assert ids[card.twin].group == card.group
+
+
+def test_the_walk_is_its_own(loss):
+    w = leaf([1.0, 2.0])
+    out = (w * w).sum()
+    draw(out)
+    assert w.grad is None
+    assert RECORDING.get()
+    out.backward()
+    np.testing.assert_array_equal(w.grad.numpy(), [2.0, 4.0])
+
+
+def test_unnamed_tensors_are_called_like_the_variables_of_the_caller():
+    x = np.array([1.0, 2.0, 3.0])
+    w, b = leaf([0.5, -1.0, 2.0]), leaf(0.1)
+    y = (x * w + b).relu().sum()
+    graph = draw(y)
+    assert titles(graph) == ["x", "w", "multiply", "b", "add", "relu", "sum"]
+    assert [c.subtitle for c in graph.cards if c.kind == "op"] == ["x × w", "+ b", ""]
+    assert graph.cards[2].rules == ["∂L/∂w = g × x"]
+    assert graph.cards[4].rules == ["∂L/∂b = Σ g"]
+
+
+def test_names_that_nobody_gave_do_not_collide():
+    taken = leaf([1.0, 2.0], "x")
+    out = taken * np.array([1.0, 2.0]) * np.array([3.0, 4.0]) + leaf([1.0, 1.0])
+    assert titles(draw(out)) == ["x", "x2", "multiply", "x3", "multiply", "p", "add"]
+
+
+def test_given_names_go_before_variables():
+    w = leaf([1.0])
+    assert titles(draw(w * 2.0, inputs={"slope": w}))[0] == "slope"
+
+
+def test_numbers_are_part_of_their_op():
+    graph = draw(1.0 - leaf([1.0], "w") * 0.5)
+    assert [(c.title, c.subtitle) for c in graph.cards] == [
+        ("w", ""), ("multiply", "w × 0.5"), ("subtract", "1 − in"),
+    ]  # fmt: skip
+    assert graph.cards[1].rules == ["∂L/∂w = g × 0.5"]
+
+
+def test_static_parameters_are_named_if_they_differ_from_the_default():
+    graph = draw(leaf([[1.0, 2.0]], "w").sum(axis=1)[0:1].reshape(1, 1))
+    assert [c.subtitle for c in graph.cards[1:]] == ["axis=1", "[0:1]", "(1, 1)"]
+
+
+def test_several_outputs():
+    w = leaf([1.0, 2.0], "w")
+    a, b = (w * 3.0).sum(), mg.exp(w)
+    graph = draw((a, b))
+    assert [c.title for c in graph.cards if c.kind == "loss"] == ["sum", "exp"]
+    np.testing.assert_allclose(graph.cards[0].gradient.rows[0], 3.0 + np.exp([1.0, 2.0]))
+    assert "started from ones" in graph.subtitle
+
+
+def test_a_cotangent_can_be_given():
+    w = leaf([1.0, 2.0], "w")
+    graph = draw(w * 3.0, gradient=np.array([1.0, -1.0]))
+    assert graph.cards[0].gradient.rows == ((3.0, -3.0),)
+    assert "started from ones" not in graph.subtitle
+
+
+def test_a_leaf_alone():
+    graph = draw(leaf([1.0], "w"))
+    assert [(c.kind, c.title) for c in graph.cards] == [("loss", "w")]
+
+
+def test_values_can_be_left_out(loss):
+    graph = draw(loss(), "forward", show_values=False)
+    assert all(c.value is None for c in graph.cards)
+
+
+def test_a_released_graph_says_how_to_keep_values(loss):
+    w = leaf([1.0, 2.0], "w")
+    out = (w * w).sum()
+    out.backward()
+    for mode in ("both", "forward", "backward"):
+        graph = draw(out, mode)
+        assert "retain_graph=True" in graph.subtitle
+        assert graph.cards[1].value is None
+        assert graph.cards[1].shape == (2,)
+    assert draw(out).cards[0].gradient.rows == ((2.0, 4.0),)
+
+
+def test_the_graph_of_a_gradient_can_be_drawn():
+    w = leaf([1.0, 2.0], "w")
+    (w**3.0).sum().backward(create_graph=True)
+    assert draw((w.grad * w.grad).sum()).cards[0].gradient.rows == ((36.0, 288.0),)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: draw(Tensor([1.0])), BackwardError, "requires no gradient"),
+        (lambda: draw(np.ones(3)), TypeError, "needs a Tensor, not ndarray"),
+        (lambda: draw(leaf([1.0]), "sideways"), ValueError, "not 'sideways'"),
+        (lambda: draw(leaf([1.0]), theme="pink"), ValueError, "not 'pink'"),
+        (lambda: draw(leaf([1.0]), inputs=3), TypeError, "a dict from names"),
+    ],
+)
+def test_what_can_not_be_drawn(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_ten_thousand_ops_are_drawn_at_once(chain):
+    _, out = chain(5000)
+    start = time.perf_counter()
+    graph = draw(out)
+    source = graph.dot
+    assert time.perf_counter() - start < 5  # under 2 s on an idle machine
+    assert [card.subtitle for card in graph.cards] == ["", "× 5,000", ""]
+    assert len(source) < 20_000
+
+
+def test_odd_tensors():
+    for data in (
+        np.zeros((0, 3)),
+        np.ones(1, np.float32),
+        np.ones((2, 1, 2, 1)),
+        1e300,
+        np.ones(70),
+    ):
+        graph = draw(leaf(data) * 2.0)
+        assert graph.dot.startswith("digraph")
