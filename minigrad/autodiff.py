@@ -57,7 +57,7 @@ def backprop(
         node = heappop(pending)[1]
         g = cotangents.pop(node)
         plan = node.plan
-        kept = node.kept
+        kept: Sequence[Any] | None = node.kept
         if kept is None or plan is None:
             raise BackwardError(_released(node))
         if node.hooks is not None:
@@ -496,9 +496,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     out = first.out
     if not isinstance(out, Tensor):
         raise TypeError("jvp needs a function that returns one Tensor")
-    second = _Walk(
-        lambda g: _leaves(first.pull([out], [g])), [np.zeros(out.shape, out.dtype)], [0]
-    )
+    second = _Walk(lambda g: _leaves(first.pull([out], [g])), [np.zeros(out.shape, out.dtype)], [0])
     directions = _like(_leaves(first.variables), _leaves(list(tangents)), "tangent")
     return out, second.pull(second.out, directions, known=first.wanted)[0]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
@@ -172,7 +173,7 @@ class Primitive(Generic[P]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind as a method, so that a class may name a primitive as one of its methods."""
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> str:
         return str(vars(self)["__qualname__"])  # pickled and copied by reference, as a function is

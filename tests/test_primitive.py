@@ -17,12 +17,12 @@ def leaf(value):
 @pytest.fixture
 def declared():
     """Declare primitives in a test and forget them after it."""
-    names, functions = set(REGISTRY), set(NUMPY)
+    before = dict(REGISTRY), dict(NUMPY)
     yield
-    for name in set(REGISTRY) - names:
-        del REGISTRY[name]
-    for function in set(NUMPY) - functions:
-        del NUMPY[function]
+    REGISTRY.clear()
+    REGISTRY.update(before[0])
+    NUMPY.clear()
+    NUMPY.update(before[1])
 
 
 def test_a_primitive_keeps_the_name_words_and_module_of_its_declaration():
