@@ -103,18 +103,18 @@ def _constants(
     off = np.abs(rule - c * truth) > 4.0 * slack * (1 + abs(c)) + 1e-7 * np.max(np.abs(truth))
     if c == 0.0 or off.any() or spread > 4.0 * weakest + 1e-6 * abs(c) + 0.02 * abs(c - 1.0):
         return
-    shape = made.subject.point[made.subject.active[position]].shape
-    out = made.subject.base.size
-    sizes = {int(n) for n in (*shape, int(np.prod(shape)), out) if n > 1}
+    shapes = [x.shape for x in made.subject.point]
+    lengths = [n for shape in shapes for n in (*shape, int(np.prod(shape)))]
+    sizes = {n for n in (*lengths, *made.subject.out_shape, made.subject.base.size) if n > 2}
     for n in sorted(sizes):
         for value, said in (
-            (float(n), f"{n}: a mean is treated as a sum, or a sum counted {n} times"),
-            (1.0 / n, f"1/{n}: a sum is treated as a mean"),
-            (n / (n - 1.0), f"{n}/{n - 1}: the degrees of freedom (ddof) are off by one"),
-            ((n - 1.0) / n, f"{n - 1}/{n}: the degrees of freedom (ddof) are off by one"),
+            (float(n), f"{n} times too large: a mean is treated as a sum, or a sum counted twice"),
+            (1.0 / n, f"1/{n} of what it should be: a sum is treated as a mean"),
+            (n / (n - 1.0), f"{n}/{n - 1} of what it should be: the degrees of freedom (ddof)"),
+            ((n - 1.0) / n, f"{n - 1}/{n} of what it should be: the degrees of freedom (ddof)"),
         ):
             if abs(c - value) <= 1e-5 * value:
-                yield f"the gradient of {{name}} is too large by the factor {said}"
+                yield f"the gradient of {{name}} is {said}"
     if abs(c - 1.0) < 0.02:
         yield (
             f"the gradient of {{name}} is off by a relative {abs(c - 1.0):.1e} everywhere: an "

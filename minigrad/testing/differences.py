@@ -147,7 +147,7 @@ def judge(table: Table, noise: Floats, bits: int = EXACT, deepest: int = 50) -> 
         4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left)
     )
     columns = np.arange(len(noise))
-    sides = table.left[at, columns], table.right[at, columns]
+    sides = table.left[at, columns] + 0.0, table.right[at, columns] + 0.0
     return Estimate(value, bar, confirmed, windows, bars, suspicious, growing, broken, sides)
 
 

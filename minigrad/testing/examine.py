@@ -96,7 +96,9 @@ def _nothing(claim: Claim) -> Weighed:
     empty = np.full(count, np.nan)
     broken = np.full(count, "edge", dtype="<U8")
     none = np.zeros(count, dtype=bool)
-    estimate = Estimate(empty, empty, none, empty[None], empty[None], ~none, none, broken, (empty, empty))
+    estimate = Estimate(
+        empty, empty, none, empty[None], empty[None], ~none, none, broken, (empty, empty)
+    )
     return Weighed(np.full(count, BROKEN, dtype=np.int8), estimate, empty, 0.0)
 
 
@@ -114,7 +116,8 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     with np.errstate(invalid="ignore"):
         miss = np.abs(rule - value)
     level = LEVEL[ray.bits]
-    natural = np.fmax(claim.natural, np.nanmax(np.abs(table.slope[:3]), axis=0, initial=0.0))
+    sides = np.fmax(np.abs(table.right[:3]), np.abs(table.left[:3]))
+    natural = np.fmax(claim.natural, np.nanmax(sides, axis=0, initial=0.0))
     natural = np.where(np.isfinite(natural), natural, 0.0)
     tiny = np.abs(rule) <= 10.0 * level * natural
     fine = tolerance <= np.maximum(
@@ -200,7 +203,9 @@ class _Plan:
         if np.all(quiet & near):
             return self.up(claim, open_)
         growing = estimate.growing[open_] | (estimate.suspicious[open_] & (deep >= reach))
-        unresolved = bool(np.any(growing)) or bool(np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule))))
+        unresolved = bool(np.any(growing)) or bool(
+            np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule)))
+        )
         if wanted and (deep < reach or unresolved) and self.down():
             return True
         return self.up(claim, open_)
@@ -217,8 +222,8 @@ class _Plan:
             )
             least = float(np.max(need)) if need.size else 0.0
             start = self.first - 8
-            if least > 0.0:
-                start = min(start, int(np.floor(np.log2(ray.size / least))))
+            if 0.0 < least < np.inf:
+                start = min(start, int(np.floor(np.log2(max(ray.size / least, 2.0**-1000)))))
             start = max(start, ray.highest + 4)
             orders = [start, start - 2, start - 4, start + 2, start + 4]
             self.upward = [o for o in orders if ray.highest <= o and o not in ray.taken]

@@ -132,7 +132,8 @@ class Subject:
         """Rounding noise of every output: how much it jumps where it should not."""
         if self._grain is None:
             floor = 0.5 * 2.0 ** (1 - self.bits) * np.abs(self.base)
-            floor = np.where(np.isfinite(floor), floor, 0.0)
+            least = float(np.finfo(self.out_dtype).smallest_subnormal)
+            floor = np.where(np.isfinite(floor), np.maximum(floor, least), least)
             values = self._grid(8 if self.bits == EXACT else 2)
             still = np.sum(values[1:] != values[:-1], axis=0) <= 1
             noise = noise_of(values, floor)

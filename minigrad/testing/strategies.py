@@ -33,7 +33,9 @@ def elements(domain: Domain = REAL, dtype: Any = np.float64) -> st.SearchStrateg
     first, last = int(np.floor(low * 8)) + 1, int(np.ceil(high * 8)) - 1
     margin = 0.01 * (high - low)
     ends = [float(np.dtype(dtype).type(end)) for end in (low + margin, high - margin)]
-    floats = st.floats(*ends, width=width, allow_subnormal=False)  # type: ignore[arg-type]
+    floats = st.floats(*ends, width=width, allow_subnormal=False)
+    if low < 0.0 < high:  # squares of what is smaller underflow
+        floats = floats.map(lambda x: x if abs(x) > 2.0**-20 else 0.0)
     if first > last:
         return floats
     return st.one_of(st.integers(first, last).map(lambda n: n / 8), floats)

@@ -156,7 +156,9 @@ def _element(made: Survey, position: int, j: int, balanced: bool = True) -> Weig
 def _hidden(weighed: Weighed, ray: Ray, rule: Floats) -> bool:
     """Whether noise hides what happens at steps as small as the element itself."""
     left, right = weighed.estimate.sides
-    own = np.fmax(np.abs(np.where(np.isfinite(rule), rule, 0.0)), np.fmax(np.abs(left), np.abs(right)))
+    own = np.fmax(
+        np.abs(np.where(np.isfinite(rule), rule, 0.0)), np.fmax(np.abs(left), np.abs(right))
+    )
     drowned = 4.0 * ray.noise / ray.size > COARSE * own
     coarse = (weighed.codes != PASS) | (weighed.tolerance > COARSE * own)
     return bool(np.any(drowned & coarse & (own > 0.0)))
@@ -196,7 +198,9 @@ def _balanced(made: Survey, position: int, j: int) -> Weighed | None:
         made.findings += there.findings
         made.resolution = max(made.resolution, there.resolution)
         if not there.findings:
-            made.notes.append(f"{_called(made, position, j)}: checked where other elements are smaller")
+            made.notes.append(
+                f"{_called(made, position, j)}: checked where other elements are smaller"
+            )
         return weighed
     subject.evaluations += nearby.evaluations
     return None

@@ -62,7 +62,9 @@ def test_zero_to_the_power_of_zero():
     equal(b, 0.0)
 
 
-@pytest.mark.parametrize(("exponent", "slope"), [(2, 0.0), (1, 1.0), (3.0, 0.0), (0, 0.0), (2.0, 0.0)])
+@pytest.mark.parametrize(
+    ("exponent", "slope"), [(2, 0.0), (1, 1.0), (3.0, 0.0), (0, 0.0), (2.0, 0.0)]
+)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_powers_at_zero(exponent, slope, dtype):
     equal(gradient(lambda x: x**exponent, [0.0, 0.0], dtype=dtype), [slope, slope])
