@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterable
 
-from minigrad.tensor import Scope
+from minigrad.graph import Scope
 from minigrad.viz import diagnose
 from minigrad.viz.describe import describe_composite, describe_fold, describe_op, inside
 from minigrad.viz.diagnose import Finding

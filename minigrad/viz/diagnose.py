@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "of_layers", "of_parameter", "of_rule", "of_value"]
 
 DEAD = 0.25  # share of the units of a wide layer from which chance is no explanation any more
-WIDE = 16
+WIDE = 8  # units of a layer that is written out, where every dead one is told
 FLAT = 0.05  # slope of a sigmoid or tanh under which it counts as saturated
 SATURATED = 0.9
 RATIO = 1e3

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from minigrad.tensor import Scope
+from minigrad.graph import Scope
 from minigrad.viz.tape import Tape, Vertex
 
 __all__ = ["Fold", "Scopes", "Unit", "fold_tape"]

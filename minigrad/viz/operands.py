@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigrad.viz.tape import Tape, Vertex
 
 __all__ = ["Namer"]
@@ -88,7 +90,7 @@ class Namer:
         assert v.primitive is not None
         parts = []
         shown = [self._operand(v, i) for i in range(len(v.parents))]
-        if v.op in _SIGNS and any(name.strip("–") for name in shown):
+        if v.op in _SIGNS and any(shown):
             parts.append(f"{shown[0]} {_SIGNS[v.op]} {shown[1] or 'in'}".strip())
         elif v.op not in _SIGNS and any(i in v.numbers for i in range(len(v.parents))):
             parts.append(", ".join(name or "in" for name in shown))
@@ -100,7 +102,8 @@ class Namer:
     def _operand(self, v: Vertex, i: int) -> str:
         parent = v.parents[i]
         if parent is None or self.vertices[parent].kind != "op":
-            return self.argument(v, i) if parent is not None or i in v.numbers else "–"
+            known = parent is not None or i in v.numbers or v.op in _SIGNS
+            return self.argument(v, i) if known else "–"
         return ""
 
 
@@ -118,7 +121,7 @@ def _setting(name: str, value: Any) -> str:
     if name == "index":
         parts = value if isinstance(value, tuple) else (value,)
         return f"[{', '.join(map(_index, parts))}]"[:32]
-    if hasattr(value, "shape"):
+    if isinstance(value, np.ndarray):
         return f"{name} {value.shape}"
     text = getattr(value, "__name__", None) or str(value)
     return text if name == "shape" else f"{name}={text}"[:32]
@@ -131,4 +134,4 @@ def _index(part: Any) -> str:
         return ":".join(ends) + step
     if part is Ellipsis:
         return "…"
-    return f"array {part.shape}" if hasattr(part, "shape") and part.shape else str(part)
+    return f"array {part.shape}" if isinstance(part, np.ndarray) and part.shape else str(part)

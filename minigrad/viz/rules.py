@@ -107,7 +107,9 @@ class Writer:
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
                 return f"{self.write(left, 1)} {_COMPARE[type(op)]} {self.write(right, 1)}", 0
             case ast.Subscript(value=value, slice=index):
-                return f"{self.write(value, _ATOM)}[{self.write(index)}]", _ATOM
+                parts = index.elts if isinstance(index, ast.Tuple) else [index]
+                inside = ", ".join(self.write(part) for part in parts)
+                return f"{self.write(value, _ATOM)}[{inside}]", _ATOM
             case ast.Call():
                 return self.call(node)
             case ast.IfExp(test=ast.Compare(ops=[ast.Is()]), orelse=usual):

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.graph import Node, Scope
 from minigrad.ops.shape import fold
 from minigrad.primitive import OUT, Array, Primitive
-from minigrad.tensor import Node, Scope, Tensor
+from minigrad.tensor import Tensor
 from minigrad.viz import diagnose
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.digest import Digest, digest

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.tensor import Tensor, scope
+from minigrad.graph import scope
+from minigrad.tensor import Tensor
 
 
 def parameter(data, name):

@@ -8,7 +8,8 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.functional import cross_entropy
-from minigrad.tensor import Tensor, scope
+from minigrad.graph import scope
+from minigrad.tensor import Tensor
 from minigrad.viz import draw
 
 
@@ -138,3 +139,24 @@ def test_many_issues_on_one_card_are_counted():
     repeat = next(card for card in graph.cards if card.kind == "fold")
     assert len(repeat.badges) == 2
     assert repeat.badges[1].endswith("more")
+
+
+def test_several_units_are_counted():
+    x = -np.ones((4, 8))
+    x[:, :5] = 1.0
+    text = "units 5, 6, 7 are dead: 0 for all 4 examples"
+    assert issues(mg.relu(leaf(x, "x")).sum()) == [f"relu: {text}"]
+    text = "7 of 8 units are dead: 0 for all 4 examples"
+    assert issues(mg.relu(leaf(x, "x") - np.arange(8.0) * 2).sum())[0] == f"relu: {text}"
+
+
+def test_units_of_images_are_channels():
+    x = np.ones((2, 3, 4, 4))
+    x[:, 1] = -1.0
+    assert issues(mg.relu(leaf(x, "x")).sum()) == ["relu: unit 1 is dead: 0 for all 32 positions"]
+
+
+def test_a_few_idle_units_of_a_wide_layer_are_no_fault():
+    x = np.ones((4, 100))
+    x[:, :20] = -1.0
+    assert issues(mg.relu(leaf(x, "x")).sum()) == []

@@ -12,7 +12,8 @@ import sys
 import pytest
 
 import minigrad as mg
-from minigrad.tensor import Tensor, scope, tensor
+from minigrad.graph import scope
+from minigrad.tensor import Tensor, tensor
 from minigrad.viz import draw, engine
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn
 from minigrad.errors import BackwardError
-from minigrad.tensor import RECORDING, Tensor
+from minigrad.graph import RECORDING
+from minigrad.tensor import Tensor
 from minigrad.viz import draw
 
 
@@ -184,3 +186,56 @@ def test_odd_tensors():
     ):
         graph = draw(leaf(data) * 2.0)
         assert graph.dot.startswith("digraph")
+
+
+def test_a_module_names_its_parameters_and_expects_them():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    graph = draw(model.layers[0](np.ones((1, 2), np.float32)).sum(), inputs=model)
+    assert sorted(issue.path for issue in graph.issues if issue.kind == "unused") == sorted(
+        name for name, p in model.named_parameters() if "1" in name
+    )
+
+
+def test_boxes_lie_inside_boxes():
+    with mg.scope("net", "Net"):
+        with mg.scope("a", "A"):
+            h = leaf([1.0, 2.0], "w") * 2.0
+        with mg.scope("b", "B"):
+            h = mg.sin(h)
+    graph = draw(h.sum())
+    assert [(g.id, g.title, g.parent, g.path, g.ops) for g in graph.groups] == [
+        ("g0", "net", None, "net", 2), ("g1", "a", "g0", "net.a", 1), ("g2", "b", "g0", "net.b", 1),
+    ]  # fmt: skip
+
+
+def test_what_undoes_broadcasting_is_said():
+    h = np.ones((5, 2, 3)) * leaf([[1.0], [2.0]], "w") + leaf([1.0, 2.0, 3.0], "b")
+    rules = [card.rules for card in draw(h).cards if card.rules]
+    assert rules == [["∂L/∂w = Σ axes 0, 2 (g × x)"], ["∂L/∂b = Σ axes 0, 1 g"]]
+
+
+def test_many_to_one_ops_name_their_inputs():
+    a, b = leaf([1.0], "a"), leaf([2.0, 3.0], "b")
+    cards = draw(mg.concatenate([a * 2.0, b, b * 3.0, np.zeros(2)])).cards
+    assert cards[-1].rules == [
+        "∂L/∂arrays[0], ∂L/∂b, ∂L/∂arrays[2] = the part of g that came from one of the arrays"
+    ]
+
+
+def test_a_released_graph_shows_inputs_that_have_a_name():
+    w, x = leaf([[1.0]], "w"), Tensor(np.ones((3, 1)), name="features")
+    out = ((x @ w) + 1.0).sum()
+    out.backward()
+    graph = draw(out)
+    assert titles(graph)[:3] == ["features", "w", "matmul"]
+    assert graph.cards[0].shape is None
+    assert graph.dot
+
+
+def test_parameters_of_calls_are_short():
+    w = leaf(np.ones((3, 4)), "w")
+    taken = w[..., ::2, None][np.array([0, 2])].astype(np.float32)
+    out = mg.take_along_axis(taken, np.zeros((2, 1, 1), int), 1).sum()
+    assert [card.subtitle for card in draw(out).cards if card.kind == "op"] == [
+        "[…, ::2, None]", "[array (2,)]", "dtype=float32", "indices (2, 1, 1)  axis=1",
+    ]  # fmt: skip

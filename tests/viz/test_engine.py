@@ -132,3 +132,21 @@ def test_importing_minigrad_imports_no_engine():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_small_drawing_that_takes_too_long_is_not_tried_again(chain, monkeypatch):
+    runs = []
+
+    def slow(command, dot):
+        runs.append(dot)
+        raise subprocess.TimeoutExpired(command, 1.0)
+
+    monkeypatch.setattr(engine, "_run", slow)
+    monkeypatch.setattr(engine, "_command", lambda *_: ["dot"])
+    with pytest.raises(TimeoutError, match="3 cards"):
+        engine.render(draw(chain(50)[1]), "svg")
+    assert len(runs) == 1
+    with pytest.raises(TimeoutError, match="52 cards"):
+        engine.render(draw(chain(25)[1], fold=False), "svg")
+    assert len(runs) == 3
+    assert len(runs[2]) < len(runs[1])

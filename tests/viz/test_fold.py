@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 import minigrad as mg
-from minigrad.tensor import Tensor, scope
+from minigrad.graph import scope
+from minigrad.tensor import Tensor
 from minigrad.viz import draw
 
 

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from minigrad.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
-from minigrad.tensor import Tensor, scope
+from minigrad.graph import scope
+from minigrad.tensor import Tensor
 from minigrad.viz import draw
+from minigrad.viz.digest import digest
+from minigrad.viz.known import FORMS, closed_form
 
 RNG = np.random.default_rng(0)
 
@@ -51,3 +54,10 @@ def test_a_loss_that_is_weighted_shows_the_ops_it_runs_through():
     graph = draw(cross_entropy(z, labels) * 0.5)
     card = next(card for card in graph.cards if card.title == "cross_entropy")
     assert card.rules[0].startswith("through ")
+
+
+@pytest.mark.parametrize("other", [np.array([0, 9, 1, 1]), np.array([0, 1]), np.ones((2, 2))])
+def test_shapes_and_labels_of_something_else_are_no_closed_form(other):
+    x, g = digest(RNG.normal(size=(4, 3))), digest(RNG.normal(size=(4, 3)))
+    for name in FORMS:
+        assert closed_form(name, x, "x", digest(other), "y", g) is None

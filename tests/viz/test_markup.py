@@ -111,3 +111,56 @@ def test_gradient_norms_are_bars_on_a_log_scale():
     assert widths[0] == 130
     assert (steps[:3] < 0).all()
     assert np.ptp(steps[:3]) <= 2
+
+
+def test_the_last_row_of_a_wrapped_vector_may_be_shorter():
+    for size, cells in ((20, 20), (130, 130)):
+        written = labels().half(Card("n0", "op", "x", value=digest(np.ones(size))), "value")
+        widths = [
+            sum(int(cell.get("COLSPAN", 1)) for cell in line) for line in parsed(written).iter("TR")
+        ]
+        assert len(set(widths)) == 1
+        assert len(fills(written)) == cells
+
+
+def test_dead_columns_of_a_mosaic_are_marked():
+    array = np.ones((10, 10))
+    array[:, 3] = 0.0
+    card = Card("n0", "op", "relu", value=digest(array))
+    card.marks["value"] = {"rows": (), "columns": (3,)}
+    assert fills(labels().half(card, "value")).count(LIGHT.alarm) == 10
+
+
+def test_empty_tensors_say_so():
+    card = Card("n0", "op", "x", value=digest(np.ones((0, 3))))
+    assert numbers_in(labels().half(card, "value")) == ["empty"]
+
+
+def test_a_gradient_without_a_value_has_the_card_for_itself():
+    card = Card("n0", "op", "x", gradient=digest(np.ones((1, 2))))
+    assert "gradient" in numbers_in(labels(card).card(card))
+    assert "value" not in numbers_in(labels(card).card(card))
+
+
+def test_a_repeat_has_one_bar_for_each_time():
+    card = Card("n0", "fold", "Linear", "× 20", norms=[10.0**-i for i in range(20)], ops=1)
+    written = labels(card).card(card)
+    heights = [int(c.get("HEIGHT")) for c in parsed(written).iter("TD")
+               if c.get("BGCOLOR") == LIGHT.backward]  # fmt: skip
+    assert len(heights) == 20
+    assert heights == sorted(heights, reverse=True)
+    assert "1.00 … 1e−19" in numbers_in(written)
+
+
+def test_a_folded_card_without_parameters_shows_the_gradient_that_arrives():
+    card = Card("n0", "fold", "act", ops=2, params=0, gradient=digest(np.array([3.0, 4.0])))
+    card.value = digest(np.array(2.0))
+    texts = numbers_in(labels(card).card(card))
+    assert texts[1:] == ["2 ops", " ", "value", "2.00", "grad norm", "5.00"]
+
+
+def test_a_norm_that_vanishes_is_in_the_colour_of_alarms():
+    card = Card("n0", "fold", "fc", norms=[1e-9], badges=["vanishing: gradient 1e9× smaller"])
+    assert LIGHT.alarm in fills(labels(card, Card("n1", "fold", "fc", norms=[1.0])).card(card))
+    assert labels().share(0.0) == 0.0
+    assert labels().share(float("inf")) == 1.0

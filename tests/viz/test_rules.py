@@ -119,6 +119,13 @@ def test_without_source_the_op_is_named(declared):
         ("a.astype(dtype)", "a"),
         ("_private(a, b)", "private(a, b)"),
         ("a[b]", "a[b]"),
+        ("a[..., None]", "a[..., None]"),
+        ("np.dot(a, b + c)", "a · (b + c)"),
+        ("a.clip(b)", "a.clip(b)"),
+        ("np.asarray(a)", "a"),
+        ("a ** (b + c)", "a^(b + c)"),
+        ("a if b is None else c", "c"),
+        ("[a for a in b]", "[a for a in b]"),
     ],
 )
 def test_expressions_keep_their_meaning(source, text):

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 
 import minigrad as mg
-from minigrad.tensor import SERIAL, Tensor
+from minigrad.graph import SERIAL
+from minigrad.tensor import Tensor
 from minigrad.viz import tape as tapes
 from minigrad.viz.tape import read
 
