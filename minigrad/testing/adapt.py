@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.autodiff import vjp
+from minigrad.calculus import vjp
+from minigrad.graph import no_grad
 from minigrad.primitive import Array
-from minigrad.tensor import Tensor, no_grad
+from minigrad.tensor import Tensor
 from minigrad.testing.causes import argument_names
 
 TensorFunction = Callable[..., Tensor]

@@ -276,11 +276,10 @@ def _directions(made: Survey, position: int) -> None:
         if made.codes[position][j] == -1:
             _element(made, position, j)
     if not found:
-        k = len(made.rows)
-        miss = "0 for one wrong element" if DIRECTIONS else ""
         made.notes.append(
-            f"{made.names[i]}: {sizes} elements in {DIRECTIONS} random directions x {k} "
-            f"cotangents; chance to miss what is wrong 2^-{DIRECTIONS}, {miss}"
+            f"{made.names[i]}: {sizes} elements in {DIRECTIONS} random directions, seen through "
+            f"{len(made.rows)} cotangents: a single wrong element shows in each of them, "
+            f"several hide from all with a chance of 2^-{DIRECTIONS}"
         )
 
 
