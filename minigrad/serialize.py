@@ -8,6 +8,7 @@ the size of the file: arrays are stored uncompressed, so a small file can't beco
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -24,6 +25,7 @@ __all__ = ["load", "save"]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 LONGEST = 1000  # bytes in a name
+_END = 22  # bytes of the record that ends an archive
 
 
 def save(path: str | os.PathLike[str], state: Any) -> None:
@@ -92,6 +94,15 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
+class _Bounded(io.BufferedReader):
+    """A file that makes no room for more than it holds, however much a damaged header asks for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to ``size`` bytes."""
+        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def load(path: str | os.PathLike[str]) -> Arrays:
     """Load the arrays of a file written by :func:`save`, by name.
 
@@ -103,14 +114,15 @@ def load(path: str | os.PathLike[str]) -> Arrays:
     Traceback (most recent call last):
     FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent.npz'
     """
-    with open(path, "rb") as file:
+    with _Bounded(io.FileIO(path)) as file:
         try:
             return _read(file, os.fstat(file.fileno()).st_size)
         except StateError as error:
             raise StateError(f"{os.fspath(path)}: {error}") from None
-        except OSError:
-            raise
         except Exception as error:  # the zip and header parsers raise whatever damage leads them to
+            # A directory that is damaged points before the file's start: that is no failing disk.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise
             said = f"{os.fspath(path)} is not a state file, or is damaged: {error}"
             raise StateError(said) from error
 
@@ -121,6 +133,10 @@ def _read(file: Any, size: int) -> Arrays:
         members = archive.infolist()
         if sum(member.file_size for member in members) > size:
             raise StateError("claims more data than the file holds")
+        file.seek(max(size - _END, 0))
+        # zipfile does not look at the number of members; a damaged directory may hide some.
+        if int.from_bytes(file.read(_END)[10:12], "little") != min(len(members), 0xFFFF):
+            raise StateError("does not hold the arrays that it should")
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED:
                 raise StateError(f"{member.filename} is compressed; save() never compresses")
