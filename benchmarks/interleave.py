@@ -1,8 +1,8 @@
 """Time several ways of doing the same, side by side in one process.
 
-Machines drift and neighbours disturb; what stays is the ratio of two things timed in turn. Each round
-times every contestant once, in an order that rotates; the ratio is taken within a round, and the
-median over the rounds is reported.
+Machines drift and neighbours disturb; what stays is the ratio of two things timed in turn. Each
+round times every contestant once, in an order that rotates; the ratio is taken within a round, and
+the median over the rounds is reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What one op costs: a chain of ``y = y * c`` on 4 floats, forward and backward, from 1e3 to 1e6 ops.
+"""What one op costs: a chain of ``y = y * c`` on 4 floats, forward and backward, 1e3 to 1e6 ops.
 
-Run as ``OMP_NUM_THREADS=1 python benchmarks/overhead.py``. Prints microseconds an op side by side with
-PyTorch, autograd and MyGrad where installed (up to 1e4 ops: beyond, some of them recurse), and bytes an
+Run as ``OMP_NUM_THREADS=1 python benchmarks/overhead.py``. Prints microseconds an op side by side
+with PyTorch, autograd and MyGrad where installed (for 1e3 ops: some of them recurse), and bytes an
 op that minigrad holds until backward.
 """
 

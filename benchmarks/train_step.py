@@ -1,8 +1,8 @@
 """One training step of MLPs: forward, backward, SGD update, loss read.
 
 Run with one thread, as ``OMP_NUM_THREADS=1 python benchmarks/train_step.py``. The yardstick is the
-same step written by hand in NumPy; peers that are not installed are left out. ``--only`` picks sizes
-or contestants by name.
+same step written by hand in NumPy; peers that are not installed are left out. ``--only`` picks
+sizes or contestants by name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ os.environ.setdefault(
 )
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from interleave import race
@@ -40,7 +41,7 @@ def problem(widths, batch, dtype):
     y = rng.integers(widths[-1], size=batch)
     weights = [
         (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(dtype)
-        for a, b in zip(widths[:-1], widths[1:], strict=True)
+        for a, b in pairwise(widths)
     ]
     biases = [np.zeros(b, dtype) for b in widths[1:]]
     return x, y, weights, biases

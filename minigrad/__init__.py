@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING
 
 from minigrad import data, nn, ops, optim
-from minigrad.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import (
     accuracy,
@@ -20,12 +20,13 @@ from minigrad.functional import (
     mse_loss,
     softmax,
 )
+from minigrad.graph import enable_grad, no_grad, scope
 from minigrad.nn.init import set_default_dtype
 from minigrad.ops import *
 from minigrad.primitive import case, composition, defvjp, primitive
 from minigrad.random import seed
 from minigrad.serialize import load, save
-from minigrad.tensor import Tensor, enable_grad, no_grad, scope, tensor
+from minigrad.tensor import Tensor, tensor
 from minigrad.testing import gradcheck
 from minigrad.training import History, evaluate, fit
 from minigrad.viz import draw
@@ -49,12 +50,12 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "data",
             "defvjp",
             "draw",
-        "dropout",
+            "dropout",
             "enable_grad",
             "evaluate",
             "fit",
             "grad",
-        "gradcheck",
+            "gradcheck",
             "hessian",
             "hvp",
             "jacobian",

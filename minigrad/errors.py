@@ -6,8 +6,8 @@ Each also is the builtin that a NumPy user would catch::
     ├── ShapeError            (ValueError)    operands that do not fit each other
     ├── DTypeError            (TypeError)     a gradient asked of integers, a dtype no op takes
     ├── RuleError             (TypeError)     a gradient rule that its declaration does not fit
-    ├── NotDifferentiable     (TypeError)     an operation that has no gradient, or would leave the graph
-    ├── BackwardError         (RuntimeError)  a graph that cannot be walked: released, or never recorded
+    ├── NotDifferentiable     (TypeError)     no gradient, or one that would be lost
+    ├── BackwardError         (RuntimeError)  a graph that is released, or was never made
     ├── MutationError         (RuntimeError)  an array that backward needs was changed in place
     ├── StateError            (ValueError)    a file or state dict that does not fit the model
     └── MissingExtra          (ImportError)   an optional package that is not installed

@@ -14,9 +14,10 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import ShapeError
+from minigrad.graph import SCOPE, Scope, asarray
 from minigrad.primitive import Array, Primitive
 from minigrad.random import generator
-from minigrad.tensor import SCOPE, Scope, Tensor, asarray, record
+from minigrad.tensor import Tensor, record
 
 __all__ = [
     "accuracy",

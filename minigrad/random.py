@@ -1,7 +1,7 @@
 """One generator of random numbers for everything that draws: initialisation, dropout, batches.
 
-``seed`` makes a program repeatable; ``fork`` gives a part of it a stream of its own, so that drawing
-more in one place does not change what another place draws.
+``seed`` makes a program repeatable; ``fork`` gives a part of it a stream of its own, so that
+drawing more in one place does not change what another place draws.
 """
 
 from __future__ import annotations

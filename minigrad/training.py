@@ -11,9 +11,10 @@ import numpy as np
 from minigrad.data import batches
 from minigrad.errors import MissingExtra
 from minigrad.functional import accuracy, cross_entropy
+from minigrad.graph import no_grad
 from minigrad.nn import Module
 from minigrad.optim import Optimizer
-from minigrad.tensor import Tensor, no_grad
+from minigrad.tensor import Tensor
 
 __all__ = ["History", "evaluate", "fit"]
 

@@ -22,13 +22,11 @@ CONTRACT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importl
 (LAYERS,) = [c for c in CONTRACT["contracts"] if c["type"] == "layers"]
 
 PUBLIC, PUBLIC_OPS = vars(mg)["__all__"], vars(ops)["__all__"]
-CORE = ("errors.py", "primitive.py", "tensor.py", "autodiff.py")
-CORE_LINES = 1210  # the goal is 650; raising it needs a decision record
+CORE = ("errors.py", "primitive.py", "graph.py", "tensor.py", "autodiff.py")
+CORE_LINES = 840  # docs/decisions/0012 says why; it may only shrink
 FILE_LINES, FUNCTION_LINES = 300, 40
 # What is longer, and how long it may be: these may only shrink.
 LONGER = {
-    "tensor.py": 540,  # the operators and methods of one class; the NumPy protocols could move out
-    "autodiff.py": 380,  # backprop and the calculus of functions, which could be a module apart
     "autodiff.py:backprop": 80,  # the hot loop, kept in one piece
     "tensor.py:record": 60,  # the hot path, kept in one piece
     "primitive.py:_make_plan": 45,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.errors import BackwardError, DTypeError, MutationError, ShapeError
+from minigrad.graph import RECORDING
 from minigrad.primitive import REGISTRY
-from minigrad.tensor import RECORDING
 
 X = np.array([0.3, -1.2, 2.5])
 M = np.array([[2.0, 0.5, -1.0], [0.5, 1.0, 0.3], [-1.0, 0.3, 3.0]])

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 import minigrad as mg
 from minigrad.errors import BackwardError
-from minigrad.tensor import RECORDING, Node
+from minigrad.graph import RECORDING, Node
 from tests.reference import BINARY, UNARY, Value, add_gradients
 
 SHAPES = [(), (3,), (1, 3), (3, 1), (3, 3)]

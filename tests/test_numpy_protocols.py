@@ -14,7 +14,8 @@ RNG = np.random.default_rng(0)
 
 def inside(domain, shape):
     """Draw an array well inside of a domain."""
-    low, high = max(domain[0], -2.0), min(domain[1], 2.0)
+    low = domain[0] if np.isfinite(domain[0]) else min(-2.0, domain[1] - 2.0)
+    high = domain[1] if np.isfinite(domain[1]) else max(2.0, domain[0] + 2.0)
     return RNG.uniform(low + 0.05 * (high - low), high - 0.05 * (high - low), shape)
 
 

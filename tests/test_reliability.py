@@ -13,7 +13,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.errors import BackwardError, MutationError, NotDifferentiable
-from minigrad.tensor import Node
+from minigrad.graph import Node
 
 
 def leaf(value):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from minigrad.graph import SCOPE, Scope
 from minigrad.nn.module import Module
-from minigrad.tensor import SCOPE, Scope
 
 __all__ = ["Sequential"]
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import ShapeError
+from minigrad.graph import SCOPE, asarray
 from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.module import Buffer, Module, Parameter
 from minigrad.primitive import Array
-from minigrad.tensor import SCOPE, Tensor, asarray, record
+from minigrad.tensor import Tensor, record
 
 __all__ = ["Linear", "Normalize"]
 

@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 
 from minigrad.errors import StateError
+from minigrad.graph import SCOPE, Scope
 from minigrad.nn.summary import OBSERVER, Summary, summarise
-from minigrad.tensor import SCOPE, Scope, Tensor
+from minigrad.tensor import Tensor
 
 __all__ = ["Buffer", "Module", "Parameter"]
 

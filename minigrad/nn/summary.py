@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigrad.tensor import Tensor, no_grad
+from minigrad.graph import no_grad
+from minigrad.tensor import Tensor
 
 __all__ = ["Summary"]
 

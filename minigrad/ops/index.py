@@ -46,10 +46,27 @@ def plain_index(index: Any) -> Any:
 def writes_once(index: Any) -> bool:
     """Whether an index names no element twice: anything but arrays or lists of integers."""
     for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, np.ndarray | list):
-            if np.asarray(part).dtype != bool:
-                return False
+        if isinstance(part, np.ndarray | list) and np.asarray(part).dtype != bool:
+            return False
     return True
+
+
+@primitive(
+    cases=[case(3, shape=(4,), index=np.array([0, 2, 0])), case(2, shape=(4,), index=slice(1, 3))]
+)
+@defvjp(g=lambda g, index: g[index])
+def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
+    """Zeros of ``shape`` with ``g`` added at ``index``; repeated indices add up.
+
+    >>> scatter_add(np.array([1.0, 2.0, 3.0]), (3,), np.array([2, 0, 2]))
+    array([2., 0., 4.])
+    """
+    out = np.zeros(shape, g.dtype)
+    if writes_once(index):
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
 
 
 @primitive(
@@ -66,22 +83,6 @@ def getitem(x: Array, /, index: Any) -> Array:
     """
 
 
-@primitive(cases=[case(3, shape=(4,), index=np.array([0, 2, 0])), case(2, shape=(4,), index=slice(1, 3))])
-@defvjp(g=lambda g, index: g[index])
-def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
-    """Zeros of ``shape`` with ``g`` added at ``index``; repeated indices add up.
-
-    >>> scatter_add(np.array([1.0, 2.0, 3.0]), (3,), np.array([2, 0, 2]))
-    array([2., 0., 4.])
-    """
-    out = np.zeros(shape, g.dtype)
-    if writes_once(index):
-        out[index] = g
-    else:
-        np.add.at(out, index, g)
-    return out
-
-
 def add_at(x: Array, index: Any, value: Array) -> Array:
     """``x`` with ``value`` added at ``index``, as a new array; repeated indices add up.
 
@@ -91,7 +92,9 @@ def add_at(x: Array, index: Any, value: Array) -> Array:
     return _add_at(x, value, plain_index(index))
 
 
-@primitive(name="add_at", cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)])
+@primitive(
+    name="add_at", cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)]
+)
 @defvjp(x=lambda g: g, value=lambda g, value_shape, index: _fold_to(g[index], value_shape))
 def _add_at(x: Array, value: Array, /, index: Any) -> Array:
     out = np.array(x)
@@ -129,6 +132,11 @@ def pull_value(
     return _fold_to(taken, value_shape)
 
 
+def pull_target(g: Array, index: Any) -> Array:
+    """``g`` with 0 at the index."""
+    return _set_at(g, 0.0, index)
+
+
 @primitive(
     name="set_at",
     cases=[
@@ -137,10 +145,26 @@ def pull_value(
         case((3, 2), (), index=1),
     ],
 )
-@defvjp(x=lambda g, index: _set_at(g, 0.0, index), value=pull_value)
+@defvjp(x=pull_target, value=pull_value)
 def _set_at(x: Array, value: Array, /, index: Any) -> Array:
     out = np.array(x)
     out[index] = value
+    return out
+
+
+@primitive(cases=[case(1, 4, shape=(3, 4), indices=np.array([[0, 0, 2, 1]]), axis=0)])
+@defvjp(g=lambda g, indices, axis: np.take_along_axis(g, indices, axis))
+def add_along_axis(g: Array, /, shape: tuple[int, ...], indices: Array, axis: int = -1) -> Array:
+    """Zeros of ``shape`` with ``g`` added where ``indices`` points along ``axis``.
+
+    >>> add_along_axis(np.array([[1.0, 2.0]]), (2, 2), np.array([[1, 0]]), axis=0)
+    array([[0., 2.],
+           [1., 0.]])
+    """
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    grid[axis] = indices
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, tuple(grid), g)
     return out
 
 
@@ -169,24 +193,6 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     if axis is None:
         x, axis = np.reshape(x, -1), 0
     return _take_along_axis(x, plain_index(indices), axis)
-
-
-@primitive(cases=[case(1, 4, shape=(3, 4), indices=np.array([[0, 0, 2, 1]]), axis=0)])
-@defvjp(g=lambda g, indices, axis: np.take_along_axis(g, indices, axis))
-def add_along_axis(
-    g: Array, /, shape: tuple[int, ...], indices: Array, axis: int = -1
-) -> Array:
-    """Zeros of ``shape`` with ``g`` added where ``indices`` points along ``axis``.
-
-    >>> add_along_axis(np.array([[1.0, 2.0]]), (2, 2), np.array([[1, 0]]), axis=0)
-    array([[0., 2.],
-           [1., 0.]])
-    """
-    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    grid[axis] = indices
-    out = np.zeros(shape, g.dtype)
-    np.add.at(out, tuple(grid), g)
-    return out
 
 
 @primitive(cases=[case(3, num_classes=4)])

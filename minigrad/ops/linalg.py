@@ -120,7 +120,10 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
 
 
 def pull_einsum(
-    g: Array, operands: tuple[Array, ...], index: int, operands_shape: tuple[tuple[int, ...], ...],
+    g: Array,
+    operands: tuple[Array, ...],
+    index: int,
+    operands_shape: tuple[tuple[int, ...], ...],
     subscripts: str,
 ) -> Array:
     """The same contraction with ``g`` in the place of the operand, and its axes as output.

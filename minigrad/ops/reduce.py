@@ -38,16 +38,6 @@ REDUCTIONS = [
 ]
 
 
-@primitive(np.add.reduce, numpy=[np.add.reduce, np.sum], cases=REDUCTIONS, onnx="ReduceSum")
-@defvjp(x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims))
-def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum over ``axis``.
-
-    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
-    array([4., 6.])
-    """
-
-
 @primitive(cases=[case(3, shape=(2, 3), axis=0), case((), shape=(2, 3))])
 @defvjp(g=lambda g, axis, keepdims: np.add.reduce(g, axis=axis, keepdims=keepdims))
 def spread(g: Array, /, shape: tuple[int, ...], axis: Axis = None, keepdims: bool = False) -> Array:
@@ -63,6 +53,16 @@ def spread(g: Array, /, shape: tuple[int, ...], axis: Axis = None, keepdims: boo
     else:
         out[...] = expand_reduced(g, len(shape), axis, keepdims)
     return out
+
+
+@primitive(np.add.reduce, numpy=[np.add.reduce, np.sum], cases=REDUCTIONS, onnx="ReduceSum")
+@defvjp(x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims))
+def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over ``axis``.
+
+    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([4., 6.])
+    """
 
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -91,7 +91,8 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
         return np.mean(x, axis=axis, keepdims=keepdims)
     # np.mean is a Python function four times as slow as this on small arrays.
     count = x.size if axis is None else _count(x.shape, axis)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / float(count)
+    total: Array = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return total / float(count)
 
 
 def pull_extremum(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:

@@ -31,7 +31,9 @@ def expand_reduced(g: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
     if keepdims or axis is None:
         return g
     if axis.__class__ is int:  # the common case, ten times as fast as the general one
-        return g[..., None] if axis in (-1, ndim - 1) else g[(slice(None),) * (axis % ndim) + (None,)]
+        return (
+            g[..., None] if axis in (-1, ndim - 1) else g[(slice(None),) * (axis % ndim) + (None,)]
+        )
     axes = {i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))}
     return g[tuple(None if i in axes else slice(None) for i in range(ndim))]
 
@@ -187,7 +189,11 @@ def pull_concatenate(
     lambda *arrays, axis=0: np.concatenate(arrays, axis=axis),
     numpy=[],
     name="concatenate",
-    cases=[case((2, 3), (1, 3)), case((2, 3), (2, 1), (2, 2), axis=-1), case((2,), (2, 2), axis=None)],
+    cases=[
+        case((2, 3), (1, 3)),
+        case((2, 3), (2, 1), (2, 2), axis=-1),
+        case((2,), (2, 2), axis=None),
+    ],
     onnx="Concat",
 )
 @defvjp(arrays=pull_concatenate)

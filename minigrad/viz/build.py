@@ -210,6 +210,7 @@ def build(
     fold: Fold = "auto",
     theme: str = "light",
     max_cards: int = 40,
+    show_values: bool = True,
 ) -> Graph:
     """Make the graph that is drawn of a tape; it can be folded further later."""
     builder = Builder(tape, fold, max_cards, mode)
@@ -218,11 +219,14 @@ def build(
     if mode == "backward":
         row, below = mirror(builder, edges)
         cards, edges = cards + row, edges + below
+    if not show_values:
+        for card in cards:
+            card.value, card.gradient, card.marks = None, None, {}
     output = builder.cards[builder.unit_of[tape.outputs[0]]]
     names = {"both": "forward and backward", "forward": "forward", "backward": "backward, op by op"}
     return Graph(
         title=title or f"{output.title}: {names[mode]}",
-        subtitle=_subtitle(builder, mode),
+        subtitle=_subtitle(builder, mode, show_values),
         mode=mode,
         theme=theme,
         dtype=builder.vertices[tape.outputs[0]].dtype,
@@ -231,15 +235,19 @@ def build(
         groups=builder.groups,
         issues=builder.issues(),
         outputs=[f"n{builder.unit_of[i]}" for i in tape.outputs],
-        refold=functools.partial(_refold, tape, mode, title, theme),
+        refold=functools.partial(_refold, tape, mode, title, theme, show_values),
     )
 
 
-def _refold(tape: Tape, mode: str, title: str | None, theme: str, max_cards: int) -> Graph:
-    return build(tape, mode=mode, title=title, theme=theme, fold="auto", max_cards=max_cards)
+def _refold(
+    tape: Tape, mode: str, title: str | None, theme: str, show_values: bool, max_cards: int
+) -> Graph:
+    return build(
+        tape, mode=mode, title=title, theme=theme, max_cards=max_cards, show_values=show_values
+    )
 
 
-def _subtitle(builder: Builder, mode: str) -> str:
+def _subtitle(builder: Builder, mode: str, show_values: bool) -> str:
     """One line about the whole graph."""
     tape = builder.tape
     output = builder.vertices[tape.outputs[0]]
@@ -261,7 +269,7 @@ def _subtitle(builder: Builder, mode: str) -> str:
     if output.value is not None and output.value.size == 1 and output.value.rows:
         title = builder.cards[builder.unit_of[output.index]].title
         parts.append(f"{title} = {output.value.rows[0][0]:.4g}")
-    if not tape.released and mode == "both":
+    if not tape.released and mode == "both" and show_values:
         parts.append("left half of a card: value, right half: gradient")
     if mode == "backward":
         parts.append("top: forward, bottom: backward, numbered in order; dotted: what was saved")

@@ -52,7 +52,7 @@ def draw(
         title: Heading of the picture.
         fold: ``"auto"`` folds functions, and modules where there are more than ``max_cards``; True
             folds every innermost module, False nothing.
-        show_values: Whether numbers are drawn, and computed.
+        show_values: Whether numbers are drawn; without them structure, rules and widths remain.
         theme: ``"light"`` or ``"dark"``.
         max_cards: How many cards are drawn before more is folded.
 
@@ -83,7 +83,8 @@ def draw(
     )
     if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
         tape.notes.append("started from ones, as the output is not a scalar")
-    return build(tape, mode=mode, title=title, fold=fold, theme=theme, max_cards=max_cards)
+    look: dict[str, Any] = {"title": title, "theme": theme, "show_values": show_values}
+    return build(tape, mode=mode, fold=fold, max_cards=max_cards, **look)
 
 
 def _checked(output: Any, mode: str, theme: str) -> tuple[Tensor, ...]:

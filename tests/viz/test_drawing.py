@@ -128,9 +128,13 @@ def test_a_leaf_alone():
     assert [(c.kind, c.title) for c in graph.cards] == [("loss", "w")]
 
 
-def test_values_can_be_left_out(loss):
-    graph = draw(loss(), "forward", show_values=False)
-    assert all(c.value is None for c in graph.cards)
+@pytest.mark.parametrize("mode", ["both", "forward", "backward"])
+def test_numbers_can_be_left_out(loss, mode):
+    graph, full = draw(loss(), mode, show_values=False), draw(loss(), mode)
+    assert all(c.value is None and c.gradient is None for c in graph.cards)
+    assert [c.title for c in graph.cards] == [c.title for c in full.cards]
+    assert graph.edges == full.edges
+    assert len(graph.dot) < len(full.dot) / 1.5
 
 
 def test_a_released_graph_says_how_to_keep_values(loss):
