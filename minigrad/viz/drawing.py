@@ -15,8 +15,8 @@ from minigrad.tensor import Tensor
 from minigrad.viz.build import build
 from minigrad.viz.fold import Fold
 from minigrad.viz.graph import Graph
+from minigrad.viz.reading import read
 from minigrad.viz.style import THEMES
-from minigrad.viz.tape import read
 
 __all__ = ["draw"]
 

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad.graph import SERIAL
 from minigrad.tensor import Tensor
 from minigrad.viz import tape as tapes
-from minigrad.viz.tape import read
+from minigrad.viz.reading import read
 
 
 def reading(output, **kwargs):
