@@ -18,13 +18,16 @@ def explained(
 ) -> Exception:
     """Return a kernel's error with the operands, their shapes and the module path told."""
     inputs = primitive.inputs * len(args) if primitive.variadic else primitive.inputs
-    operands = []
+    operands, origins = [], ""
     for i, (value, arg, name) in enumerate(zip(values, args, inputs, strict=False)):
         own = arg.name if hasattr(arg, "__primitive__") else None
         label = own or (f"{name}[{i}]" if primitive.variadic else name)
+        if own is None and getattr(arg, "node", None) is not None and arg.node.primitive:
+            origins += f"\n  {label} came from {arg.node.primitive.name}"
+            origins += f" in {arg.node.scope}" if arg.node.scope else ""
         operands.append(Operand(label, np.shape(value), str(getattr(value, "dtype", ""))))
     scope = SCOPE.get()
-    where = f"\n  in {scope}" if scope else ""
+    where = (f"\n  in {scope}" if scope else "") + origins
     shapes = isinstance(error, ValueError | AttributeError) and not isinstance(error, ShapeError)
     if shapes and len(operands) > 1:
         message = None

@@ -314,6 +314,10 @@ def primitive(
         )
         if made.name in REGISTRY:
             raise RuleError(f"a primitive {made.name!r} is declared already")
+        for function in made.numpy:
+            if function in NUMPY:
+                taken = f"{function.__name__} runs {NUMPY[function].__name__} on tensors already"
+                raise RuleError(f"{made.name}: {taken}; pass numpy=[] to leave that as it is")
         REGISTRY[made.name] = made
         NUMPY.update(dict.fromkeys(made.numpy, made))
         return made

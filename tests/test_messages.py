@@ -186,6 +186,8 @@ def test_a_rule_for_no_input_and_a_name_taken_fail_at_import():
     assert str(caught.value) == "wrong has no input 'c'; its inputs are ('a', 'b')"
     with pytest.raises(RuleError, match="a primitive 'add' is declared already"):
         mg.primitive(np.add, name="add")(declare)
+    with pytest.raises(RuleError, match=r"wrong: add runs add on tensors already; pass numpy=\[\]"):
+        mg.primitive(np.add, name="wrong")(declare)
 
 
 def test_calls_that_do_not_fit_the_declaration():

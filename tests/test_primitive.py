@@ -59,7 +59,7 @@ def test_statics_bind_by_position_and_by_name():
 
 
 def test_an_op_without_rules_is_never_recorded(declared):
-    @mg.primitive(np.negative, name="ruleless")
+    @mg.primitive(np.negative, numpy=[], name="ruleless")
     def ruleless(x, /):
         """Negate, without a rule."""
 
@@ -67,7 +67,7 @@ def test_an_op_without_rules_is_never_recorded(declared):
 
 
 def test_an_input_without_a_rule_passes_no_gradient(declared):
-    @mg.primitive(np.multiply, name="half")
+    @mg.primitive(np.multiply, numpy=[], name="half")
     @mg.defvjp(a=lambda g, b: g * b)
     def half(a, b, /):
         """Multiply, differentiable in the first input only."""

@@ -320,7 +320,8 @@ def test_a_scope_is_left_when_a_module_raises():
             network(X)
         assert str(info.value) == (
             "matmul: a (2, 3) @ weight (4, 2): a axis 1 is 3, but weight axis 0 is 4\n"
-            "  in Sequential.layers.2.layers.0 (Linear(4 → 2))"
+            "  in Sequential.layers.2.layers.0 (Linear(4 → 2))\n"
+            "  a came from relu in Sequential.layers.1 (relu)"
         )
     assert mg.Tensor(1.0, requires_grad=True).sum().node.scope is None
 
