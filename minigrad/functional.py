@@ -130,6 +130,8 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
     labels = labels._data if isinstance(labels, Tensor) and labels._node is None else _array(labels)
     shape = logits.shape
     if labels.shape == shape and labels.dtype.kind == "f":
+        if labels.dtype != logits.dtype:
+            labels = ops.astype(labels, logits.dtype)
         log_probs = log_softmax(logits)
         # 0 * log(0) counts as 0: a class of probability 0 costs nothing, however impossible.
         nothing = ops.logical_and(ops.equal(labels, 0), ops.equal(log_probs, -np.inf))
@@ -154,7 +156,7 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
         )
     shifted = _shifted(logits, -1)
     if len(shape) == 2:
-        chosen = shifted[np.arange(shape[0]), labels]
+        chosen = _run(ops.getitem, shifted, {"index": (np.arange(shape[0]), labels)})
     else:
         chosen = ops.take_along_axis(shifted, labels[..., None], -1)[..., 0]
     log_norm = _run(ops.log, _run(ops.sum, _run(ops.exp, shifted), _LAST))
@@ -202,8 +204,8 @@ def _matched(name: str, prediction: Any, target: Any) -> tuple[Array, Array]:
             f"{name}: prediction {prediction.shape} and target {target.shape} would broadcast and "
             f"compare the wrong pairs: reshape the target to {prediction.shape}"
         )
-    if target.dtype.kind != "f":
-        target = ops.astype(target, prediction.dtype)
+    if target.dtype != prediction.dtype and prediction.dtype.kind == "f":
+        target = ops.astype(target, prediction.dtype)  # float32 predictions have a float32 loss
     return prediction, target
 
 
