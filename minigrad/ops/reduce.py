@@ -67,7 +67,7 @@ def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """Number of elements that a reduction over ``axis`` combines."""
-    if axis is None:
+    if axis is None or not shape:
         return math.prod(shape)
     count = 1
     for i in axis if isinstance(axis, tuple) else (axis,):
@@ -208,7 +208,7 @@ def _others(x: Array) -> Array:
 def pull_prod(g: Array, x: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
     """``g`` times the product of all other elements, right also where elements are 0."""
     ndim = len(x_shape)
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = range(ndim) if axis is None or not ndim else np.atleast_1d(axis).tolist()
     reduced = [i % ndim for i in axes]
     order = [i for i in range(ndim) if i not in reduced] + reduced
     moved = np.transpose(x, order)

@@ -28,7 +28,7 @@ __all__ = [
 
 def expand_reduced(g: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
     """Give a reduced array its lost axes back with length 1, so that it broadcasts."""
-    if keepdims or axis is None:
+    if keepdims or axis is None or not ndim:  # NumPy lets a 0-d array be reduced over axis 0
         return g
     if axis.__class__ is int:  # the common case, ten times as fast as the general one
         return (

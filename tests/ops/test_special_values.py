@@ -371,3 +371,11 @@ def test_pad_with_another_constant_and_an_unknown_mode():
     equal(mg.pad(np.ones(2), 1, constant_values=7.0), [7.0, 1.0, 1.0, 7.0])
     with pytest.raises(ValueError, match="'mean' has no gradient rule"):
         mg.pad(np.ones(2), 1, mode="mean")
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod", "logsumexp"])
+def test_a_0d_array_may_be_reduced_over_axis_0(name):
+    t = mg.Tensor(3.0, requires_grad=True)
+    getattr(mg, name)(t, 0).backward()
+    assert t.grad is not None
+    assert t.grad.item() == 1.0
