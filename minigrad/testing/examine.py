@@ -115,10 +115,7 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     tolerance = 2.0 * estimate.bar + 8.0 * eps * own
     with np.errstate(invalid="ignore"):
         miss = np.abs(rule - value)
-    level = LEVEL[ray.bits]
-    sides = np.fmax(np.abs(table.right[:3]), np.abs(table.left[:3]))
-    natural = np.fmax(claim.natural, np.nanmax(sides, axis=0, initial=0.0))
-    natural = np.where(np.isfinite(natural), natural, 0.0)
+    level, natural = LEVEL[ray.bits], _natural(table, claim)
     tiny = np.abs(rule) <= 10.0 * level * natural
     fine = tolerance <= np.maximum(
         _fine(ray.bits) * own, np.where(rule == 0.0, level * natural, 0.0)
@@ -149,6 +146,13 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
+
+
+def _natural(table: Table, claim: Claim) -> Floats:
+    """The size of a derivative that the function, and its slopes nearby, suggest."""
+    sides = np.fmax(np.abs(table.right[:3]), np.abs(table.left[:3]))
+    natural = np.fmax(claim.natural, np.nanmax(sides, axis=0, initial=0.0))
+    return np.where(np.isfinite(natural), natural, 0.0)
 
 
 def _converged(ray: Ray, table: Table, estimate: Estimate, natural: Floats) -> Bools:
