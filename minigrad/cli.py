@@ -141,27 +141,11 @@ def run_demo(options: argparse.Namespace) -> int:
     print(f"{len(x):,} digits of 8 x 8 pixels: {len(x_train):,} to train on, {len(x_test)} to test")
     print(model.summary(x_train[: options.batch_size]))
     history = mg.History()
-    interrupted = False
-    start = time.perf_counter()
-    try:
-        mg.fit(
-            model,
-            x_train,
-            y_train,
-            optimizer=optim.Adam(model.parameters(), learning_rate=options.lr),
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            validation=(x_test, y_test),
-            rng=options.seed,
-            history=history,
-        )
-    except KeyboardInterrupt:
-        interrupted = True
+    finished = _train(model, history, (x_train, y_train), (x_test, y_test), options)
     mg.save(out / "model.npz", model)
-    if interrupted:
+    if not finished:
         print(f"\ninterrupted after {len(history)} epochs; saved {out / 'model.npz'}")
         return 130
-    print(f"trained {len(history)} epochs in {time.perf_counter() - start:.1f} s")
     for name, data in (("train", (x_train, y_train)), ("test ", (x_test, y_test))):
         result = mg.evaluate(model, *data)
         print(f"{name} loss {result['loss']:.4f}, accuracy {result['accuracy']:.4f}")
@@ -174,6 +158,28 @@ def run_demo(options: argparse.Namespace) -> int:
     )
     print(report)
     return _pictures(model, batch, labels, history, out)
+
+
+def _train(
+    model: nn.Module, history: mg.History, train: Any, test: Any, options: argparse.Namespace
+) -> bool:
+    """Fit the model and return whether it was let finish."""
+    start = time.perf_counter()
+    try:
+        mg.fit(
+            model,
+            *train,
+            optimizer=optim.Adam(model.parameters(), learning_rate=options.lr),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            validation=test,
+            rng=options.seed,
+            history=history,
+        )
+    except KeyboardInterrupt:
+        return False
+    print(f"trained {len(history)} epochs in {time.perf_counter() - start:.1f} s")
+    return True
 
 
 def _pictures(model: nn.Module, batch: Any, labels: Any, history: mg.History, out: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,11 +86,27 @@ class History:
         return figure
 
 
-def _mean(pairs: Iterable[tuple[float, int]]) -> float:
-    """Mean of the batches' numbers, each counted by its examples."""
-    weighted = list(pairs)
-    total = sum(count for _, count in weighted)
-    return sum(number * count for number, count in weighted) / total if total else float("nan")
+def _go_through(
+    model: Module,
+    pairs: Iterable[tuple[Any, Any]],
+    loss: Loss,
+    metrics: Mapping[str, Metric],
+    optimizer: Optimizer | None = None,
+) -> dict[str, float]:
+    """Run a model on batches, learn from each if there is an optimiser, and return the means."""
+    totals, count = dict.fromkeys(["loss", *metrics], 0.0), 0
+    for x, y in pairs:
+        output = model(x)
+        value = loss(output, y)
+        if optimizer is not None:
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+        totals["loss"] += float(value) * len(x)
+        for name, metric in metrics.items():
+            totals[name] += metric(output, y) * len(x)
+        count += len(x)
+    return {name: total / count if count else math.nan for name, total in totals.items()}
 
 
 def evaluate(
@@ -106,25 +123,24 @@ def evaluate(
     >>> evaluate(nn.Flatten(), np.zeros((4, 2)), np.array([0, 0, 0, 0]))
     {'loss': 0.6931471805599453, 'accuracy': 1.0}
     """
-    chosen = _default_metrics(loss) if metrics is None else metrics
+    chosen = _chosen(metrics, loss)
+    pairs = batches(x, y, batch_size, shuffle=False)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
-    results: dict[str, list[tuple[float, int]]] = {"loss": [], **{name: [] for name in chosen}}
     try:
         with no_grad():
-            for x_batch, y_batch in batches(x, y, batch_size, shuffle=False):
-                output = model(x_batch)
-                results["loss"].append((float(loss(output, y_batch)), len(x_batch)))
-                for name, metric in chosen.items():
-                    results[name].append((metric(output, y_batch), len(x_batch)))
+            return _go_through(model, pairs, loss, chosen)
     finally:
         for module, training in modes:
             module.training = training
-    return {name: _mean(pairs) for name, pairs in results.items()}
 
 
-def _default_metrics(loss: Loss) -> dict[str, Metric]:
-    return {"accuracy": accuracy} if loss is cross_entropy else {}
+def _chosen(metrics: Mapping[str, Metric] | None, loss: Loss) -> Mapping[str, Metric]:
+    if metrics is None:
+        return {"accuracy": accuracy} if loss is cross_entropy else {}
+    if "loss" in metrics:
+        raise ValueError("a metric can't be called 'loss': that is what is trained with")
+    return metrics
 
 
 def _progress(epochs: int, show: bool) -> Any:
@@ -180,23 +196,14 @@ def fit(
     >>> [round(float(value), 2) for value in (line.weight.item(), line.bias.item())]
     [3.0, 1.0]
     """
-    chosen = _default_metrics(loss) if metrics is None else metrics
+    chosen = _chosen(metrics, loss)
     history = History() if history is None else history
     stream = np.random.default_rng(rng) if rng is not None else None
     bar = _progress(epochs, progress)
     for epoch in bar:
         model.train()
-        results: dict[str, list[tuple[float, int]]] = {"loss": [], **{name: [] for name in chosen}}
-        for x_batch, y_batch in batches(x, y, batch_size, rng=stream):
-            optimizer.zero_grad()
-            output = model(x_batch)
-            value = loss(output, y_batch)
-            value.backward()
-            optimizer.step()
-            results["loss"].append((value.item(), len(x_batch)))
-            for name, metric in chosen.items():
-                results[name].append((metric(output, y_batch), len(x_batch)))
-        numbers = {name: _mean(pairs) for name, pairs in results.items()}
+        pairs = batches(x, y, batch_size, rng=stream)
+        numbers = _go_through(model, pairs, loss, chosen, optimizer)
         if validation is not None:
             held_out = evaluate(model, *validation, loss=loss, metrics=chosen)
             numbers |= {f"validation_{name}": number for name, number in held_out.items()}

@@ -101,6 +101,8 @@ def test_metrics_replace_the_default():
     ]  # fmt: skip
     assert 1 / 3 < history["confidence"][0] <= 1.0
     assert evaluate(model, X, Y, metrics={}).keys() == {"loss"}
+    with pytest.raises(ValueError, match="a metric can't be called 'loss'"):
+        run(metrics={"loss": confidence})
     line = nn.Linear(2, 1, rng=0)
     target = X @ np.array([[1.0], [2.0]])
     history, _ = run(line, X, target, loss=mse_loss)
