@@ -1,0 +1,117 @@
+"""A small problem on which every optimiser walks, and where PyTorch's walks on it end."""
+
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import optim
+
+A = np.sin(np.arange(20.0)).reshape(5, 4)
+START = [1.0, -2.0, 0.5, 3.0], 0.25
+
+# Each optimiser with its settings, PyTorch's class with the same ones, and where 200 steps in
+# float64 with PyTorch 2.13 end.
+CASES: Any = {
+    "sgd": (
+        (optim.SGD, {"learning_rate": 0.05}),
+        ("SGD", {"lr": 0.05}),
+        ([1.1451090927226455, -0.5198489711128121, 0.3492119717889613, 0.742284423568322],
+         0.010649529070751843),
+    ),
+    "momentum": (
+        (optim.SGD, {"learning_rate": 0.02, "momentum": 0.9}),
+        ("SGD", {"lr": 0.02, "momentum": 0.9}),
+        ([0.5538393782040039, -0.3332043643838751, 0.25895386448657465, 0.2777386300947813],
+         -0.006326028003851234),
+    ),
+    "nesterov": (
+        (optim.SGD, {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True}),
+        ("SGD", {"lr": 0.02, "momentum": 0.9, "nesterov": True}),
+        ([0.5761568960483691, -0.33673913827430874, 0.2520535903934996, 0.2982174780446682],
+         -0.0004965976009979811),
+    ),
+    "sgd decay": (
+        (optim.SGD, {"learning_rate": 0.02, "momentum": 0.5, "weight_decay": 0.1}),
+        ("SGD", {"lr": 0.02, "momentum": 0.5, "weight_decay": 0.1}),
+        ([0.6903911427294293, -0.2881981003124918, 0.1848976862108592, 0.4702066129693144],
+         -0.0014990526395150241),
+    ),
+    "adam": (
+        (optim.Adam, {"learning_rate": 0.05}),
+        ("Adam", {"lr": 0.05}),
+        ([1.011550088446109, -0.3140717720678696, 0.15770330055066933, 0.8014677086013522],
+         -0.005485592522987309),
+    ),
+    "adam decay": (
+        (optim.Adam,
+         {"learning_rate": 0.05, "beta1": 0.8, "beta2": 0.95, "eps": 1e-6, "weight_decay": 0.1}),
+        ("Adam", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.1}),
+        ([0.004362234463248709, -0.017845949374988665, -0.011775236413153265, 0.020333962794769747],
+         -0.006936392109962724),
+    ),
+    "adamw": (
+        (optim.AdamW, {"learning_rate": 0.05, "weight_decay": 0.2}),
+        ("AdamW", {"lr": 0.05, "weight_decay": 0.2}),
+        ([0.2273625985755984, -0.07493152113069744, 0.03565089652954432, 0.1754711536491365],
+         -0.003579963934855469),
+    ),
+    "rmsprop": (
+        (optim.RMSprop, {"learning_rate": 0.01, "alpha": 0.9}),
+        ("RMSprop", {"lr": 0.01, "alpha": 0.9}),
+        ([1.5794854374200042, -0.5256853258678426, 0.26901720519075817, 1.256005578447223],
+         -0.008444992016841369),
+    ),
+    "rmsprop decay": (
+        (optim.RMSprop, {"learning_rate": 0.01, "alpha": 0.95, "eps": 1e-4, "weight_decay": 0.1}),
+        ("RMSprop", {"lr": 0.01, "alpha": 0.95, "eps": 1e-4, "weight_decay": 0.1}),
+        ([1.3932166345362997, -0.4110023400700398, 0.15577275149348704, 1.2479564982129903],
+         -0.015536010881359518),
+    ),
+    "adagrad": (
+        (optim.Adagrad, {"learning_rate": 0.3}),
+        ("Adagrad", {"lr": 0.3}),
+        ([1.040397196738169, -0.3364446680133599, 0.14460331423776146, 0.8096886410395117],
+         0.012121529973152061),
+    ),
+    "adagrad decay": (
+        (optim.Adagrad, {"learning_rate": 0.3, "eps": 1e-6, "weight_decay": 0.1}),
+        ("Adagrad", {"lr": 0.3, "eps": 1e-6, "weight_decay": 0.1}),
+        ([0.4564230766163638, -0.06884732485312679, -0.04301706274672937, 0.4401394299121646],
+         0.01287744010000753),
+    ),
+}  # fmt: skip
+KINDS: Any = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad]
+MOMENTUM: Any = {optim.SGD: {"momentum": 0.9, "nesterov": True}}
+
+
+def make(kind, parameters, **settings):
+    return kind(parameters, **{**MOMENTUM.get(kind, {}), **settings})
+
+
+def start(dtype: Any = float) -> Any:
+    return [mg.Tensor(value, requires_grad=True, dtype=dtype, name=name)
+            for name, value in zip("wb", START, strict=True)]  # fmt: skip
+
+
+def moving(i):
+    """Targets that move on: where a gradient vanishes, rounding decides where RMSprop goes."""
+    return np.cos(np.arange(5.0) + i)
+
+
+def descend(optimizer, parameters, steps, first=0):
+    w, b = parameters
+    path = []
+    for i in range(first, first + steps):
+        optimizer.zero_grad()
+        r = A @ w + b - moving(i)
+        loss = (r * r).mean() + (w**4.0).sum() * 0.01
+        loss.backward()
+        optimizer.step()
+        path.append([*w.tolist(), b.item()])
+    return np.array(path)
+
+
+def gradients_of(parameters, values):
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.grad = None if value is None else mg.tensor(np.array(value, parameter.dtype))
