@@ -1,5 +1,7 @@
 """The arithmetic of the optimisers: two hundred steps against PyTorch's, and nobody's arrays."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
