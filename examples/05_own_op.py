@@ -50,12 +50,12 @@ def main(points: int, out: Path | None) -> float:
     print(f"hasty_sinc, order 1: {wrong.verdict}: {wrong.cause}")
 
     x = mg.tensor(at, requires_grad=True, name="x")
-    peak = (sinc(x) * sinc(x)).sum()
+    energy = (sinc(x) ** 2).sum()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        mg.draw(peak, mode="backward", title="an op of one's own").save(out / "05_own_op.svg")
+        mg.draw(energy, mode="backward", title="an op of one's own").save(out / "05_own_op.svg")
         print("wrote", out / "05_own_op.svg")
-    peak.backward()
+    energy.backward()
     print(f"the gradient of sum(sinc(x) ** 2) has norm {np.linalg.norm(x.grad.numpy()):.6f}")
 
     second = mg.grad(mg.grad(sinc))
