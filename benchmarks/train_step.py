@@ -40,8 +40,7 @@ def problem(widths, batch, dtype):
     x = rng.normal(size=(batch, widths[0])).astype(dtype)
     y = rng.integers(widths[-1], size=batch)
     weights = [
-        (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(dtype)
-        for a, b in pairwise(widths)
+        (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(dtype) for a, b in pairwise(widths)
     ]
     biases = [np.zeros(b, dtype) for b in widths[1:]]
     return x, y, weights, biases

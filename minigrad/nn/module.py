@@ -61,6 +61,7 @@ class Module:
     """
 
     training: bool = True
+    _label: tuple[Any, ...] | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; called through ``module(x)``, which opens the module's scope."""
@@ -69,7 +70,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` inside a scope of the module's name."""
         outer = SCOPE.get()
-        label = self.__dict__.get(_LABEL) or self._make_label(outer)
+        label = self._label or self._make_label(outer)
         token = SCOPE.set(Scope(label, outer))
         try:
             observer = OBSERVER.get()

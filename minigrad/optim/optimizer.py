@@ -100,16 +100,19 @@ class Optimizer:
         memory = self._state
         for group in self.groups:
             for p in group["parameters"]:
-                if p.grad is None:
+                gradient = p.grad
+                if gradient is None:
                     continue
-                old, g = p._data, p.grad._data if isinstance(p.grad, Tensor) else np.asarray(p.grad)
+                old = p._data
+                g = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
                 if g.shape != old.shape:
                     name = p.name or "a parameter"
                     raise ShapeError(f"{name} {old.shape} has a gradient {g.shape}")
                 new = self.update(old, g, memory[id(p)], group)
-                if new.dtype is not old.dtype:  # a setting that is a NumPy scalar promotes float32
-                    new = new.astype(old.dtype)
-                rebind(p, new if new.shape else np.asarray(new))
+                # A setting that is a NumPy scalar promotes float32; a 0-d array becomes a scalar.
+                if new.dtype is not old.dtype or new.__class__ is not np.ndarray:
+                    new = np.asarray(new, old.dtype)
+                rebind(p, new)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

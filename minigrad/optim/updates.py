@@ -29,7 +29,7 @@ def sgd(p: Array, g: Array, *, learning_rate: float) -> Array:
     array([0.8])
     """
     step = learning_rate * g
-    return np.subtract(p, step, out=step) if step.shape else p - step
+    return np.subtract(p, step, step) if step.__class__ is np.ndarray else p - step
 
 
 def sgd_momentum(
