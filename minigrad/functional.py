@@ -65,6 +65,8 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 def _shifted(logits: Array, axis: int) -> Array:
     """Logits minus their largest, a constant: it changes no softmax and lets no exp overflow."""
     data = logits._data if isinstance(logits, Tensor) else logits
+    if data.dtype.kind != "f":
+        logits = data = data.astype(float)  # differences of uint8 wrap around
     return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
 
 
@@ -130,9 +132,9 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
     labels = labels._data if isinstance(labels, Tensor) and labels._node is None else _array(labels)
     shape = logits.shape
     if labels.shape == shape and labels.dtype.kind == "f":
-        if labels.dtype != logits.dtype:
-            labels = ops.astype(labels, logits.dtype)
         log_probs = log_softmax(logits)
+        if labels.dtype != log_probs.dtype:  # float32 logits have a float32 loss
+            labels = ops.astype(labels, log_probs.dtype)
         # 0 * log(0) counts as 0: a class of probability 0 costs nothing, however impossible.
         nothing = ops.logical_and(ops.equal(labels, 0), ops.equal(log_probs, -np.inf))
         terms = labels * ops.where(nothing, 0.0, log_probs)
@@ -204,7 +206,9 @@ def _matched(name: str, prediction: Any, target: Any) -> tuple[Array, Array]:
             f"{name}: prediction {prediction.shape} and target {target.shape} would broadcast and "
             f"compare the wrong pairs: reshape the target to {prediction.shape}"
         )
-    if target.dtype != prediction.dtype and prediction.dtype.kind == "f":
+    if prediction.dtype.kind != "f":
+        prediction = ops.astype(prediction, np.dtype(float))  # differences of uint8 wrap around
+    if target.dtype != prediction.dtype:
         target = ops.astype(target, prediction.dtype)  # float32 predictions have a float32 loss
     return prediction, target
 

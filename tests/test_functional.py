@@ -1,6 +1,7 @@
 """Functions composed of ops: their values and gradients against PyTorch's and against formulas."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,11 @@ def test_a_negative_label_of_a_short_dtype_is_refused():
 
 @pytest.mark.parametrize("labels", [np.zeros((3, 1), int), np.zeros(4, int), np.zeros((), int)])
 def test_labels_that_would_broadcast_are_refused(labels):
-    with pytest.raises(ShapeError, match="pass integers of shape"):
+    said = (
+        f"cross_entropy: labels {labels.shape} for logits (3, 4): pass integers of shape (3,), or "
+        "probabilities of shape (3, 4)"
+    )
+    with pytest.raises(ShapeError, match=f"^{re.escape(said)}$"):
         F.cross_entropy(LOGITS, labels)
 
 
@@ -336,6 +341,36 @@ def test_linear_is_a_product_and_a_sum():
     assert mg.gradcheck(lambda x, w, b: (F.linear(x, w, b) ** 2).sum(), x, w, b, order=2)
     with pytest.raises(ShapeError, match=r"in linear"):
         F.linear(mg.tensor(x), w.T, b)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64])
+def test_integer_predictions_do_not_wrap_around(dtype):
+    low, high = np.iinfo(np.int8 if dtype is np.int64 else dtype).min, 120
+    ints = np.array([[low, high, 3], [7, 7, high]], dtype)
+    exact = ints.astype(float)
+    soft = np.array([[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]])
+    for x in (ints, mg.tensor(ints)):
+        for got, expected in (
+            (F.softmax(x), F.softmax(exact)),
+            (F.log_softmax(x, 0), F.log_softmax(exact, 0)),
+            (F.cross_entropy(x, [0, 2]), F.cross_entropy(exact, [0, 2])),
+            (F.cross_entropy(x, soft), F.cross_entropy(exact, soft)),
+            (F.mse_loss(x, ints[::-1]), np.mean((exact - exact[::-1]) ** 2)),
+            (F.mse_loss(x, soft), np.mean((exact - soft) ** 2)),
+            (
+                F.binary_cross_entropy_with_logits(x, soft),
+                F.binary_cross_entropy_with_logits(exact, soft),
+            ),
+        ):
+            value = got.numpy() if isinstance(got, mg.Tensor) else got
+            np.testing.assert_allclose(value, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_loss_has_the_dtype_of_its_predictions(dtype):
+    x = mg.Tensor(LOGITS, requires_grad=True, dtype=dtype)
+    for loss in (F.cross_entropy, F.mse_loss, F.binary_cross_entropy_with_logits):
+        assert loss(x, PROBS).dtype == dtype
 
 
 # Dropout

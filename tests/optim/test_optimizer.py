@@ -280,3 +280,16 @@ def test_a_network_learns(kind):
         optim.clip_grad_norm(network.parameters(), 5.0)
         optimizer.step()
     assert mg.accuracy(network(x), y) > 0.95
+
+
+def test_defaults_are_those_that_are_documented():
+    w, _ = start()
+    assert [repr(kind([w])) for kind in KINDS] == [
+        "SGD(1 parameters, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0)",
+        "Adam(1 parameters, learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, "
+        "weight_decay=0.0)",
+        "AdamW(1 parameters, learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, "
+        "weight_decay=0.01)",
+        "RMSprop(1 parameters, learning_rate=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0)",
+        "Adagrad(1 parameters, learning_rate=0.01, eps=1e-10, weight_decay=0.0)",
+    ]
