@@ -88,8 +88,7 @@ class Module:
         for path, child in (parent or self)._children():
             child.__dict__[_LABEL] = (path, child.title(), weakref.ref(child))
         if parent is None:
-            for name, parameter in self.named_parameters():
-                parameter.name = parameter.name or name.rpartition(".")[2]
+            self.parameters()  # which names them
         own = (type(self).__name__, self.title(), weakref.ref(self))
         return self.__dict__.setdefault(_LABEL, own)
 

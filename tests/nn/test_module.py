@@ -102,6 +102,9 @@ def test_parameters_take_their_own_name_from_the_attribute():
     assert [p.name for p in holder.parameters()] == [
         name.rpartition(".")[2] for name in names(holder)
     ]
+    called = Holder()
+    called(np.ones(1))
+    assert (called.z.name, called.a.name) == ("z", "a")
     named = Module()
     named.w = Parameter([1.0], name="kernel")  # type: ignore[attr-defined]
     assert [(n, p.name) for n, p in named.named_parameters()] == [("w", "kernel")]
