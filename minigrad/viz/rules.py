@@ -146,7 +146,7 @@ class Writer:
         name = ast.unparse(node.func)
         method = isinstance(node.func, ast.Attribute) and not name.startswith("np.")
         plain = name.removeprefix("np.").lstrip("_")
-        arguments = [a for a in node.args if not self.is_static(a)]
+        arguments = [a for a in node.args if not self.is_static(a)] or node.args
         if plain == "where" and len(arguments) == 3:
             condition, a, b = (self.write(x) for x in arguments)
             return f"{a} where {condition}, else {b}", 0
@@ -160,6 +160,8 @@ class Writer:
             return f"Σ {self.write(arguments[0], 3)}", 2
         if plain == "spread":
             plain = "repeat"
+        if plain == "float":  # a rule's way of keeping float32 float32
+            return self.node(arguments[0])
         if plain == "expand_reduced" or (plain == "asarray" and arguments):
             return self.node(arguments[0])
         if method and isinstance(node.func, ast.Attribute):
