@@ -1,5 +1,6 @@
 """Saved state: round trips, files that appear whole or not at all, and damage that is told."""
 
+import errno
 import io
 import os
 import pickle
@@ -155,6 +156,17 @@ def test_a_folder_that_is_missing_or_no_folder_is_an_os_error(tmp_path):
     for missing in (tmp_path / "none.npz", tmp_path / "folder"):
         with pytest.raises(OSError, match=r"No such file|Is a directory"):
             load(missing)
+
+
+def test_a_disk_that_fails_is_no_damaged_file(tmp_path, monkeypatch):
+    save(tmp_path / "x.npz", {"w": np.ones(2)})
+
+    def failing(*args):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        load(tmp_path / "x.npz")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

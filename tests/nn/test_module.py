@@ -309,6 +309,20 @@ def test_every_op_knows_the_module_it_was_recorded_in():
     assert mg.tanh(network.layers[1].a.weight).node.scope is None
 
 
+def test_scopes_of_ones_own_stand_around_and_between_modules():
+    class Encoder(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(4, 2)
+
+        def forward(self, x):
+            with mg.scope("first"), mg.scope("half"):
+                return self.inner(x)
+
+    with mg.scope("outer"):
+        out = nn.Sequential(Encoder())(X)
+    assert scopes(out) == ["outer.Sequential.layers.0.first.half.inner (Linear(4 → 2))"]
+
+
 def test_a_part_called_alone_is_a_root_of_its_own():
     block = Block()
     assert scopes(block(mg.tensor(X)))[0] == "Block (Block)"
@@ -453,6 +467,11 @@ def test_summary_follows_a_failure_that_the_model_survives():
             except ShapeError:
                 return self.right(x), [x]
 
+    class Counting(Module):
+        def forward(self, x):
+            return {"rows": len(x)}
+
+    assert [row.output for row in Counting().summary(X).rows] == ["dict"]
     rows = Careful().summary(X).rows
     assert [(row.name, row.depth, row.output) for row in rows] == [
         ("", 0, "(2, 2), (2, 4)"),
