@@ -139,9 +139,9 @@ def cross_entropy(logits: Array, labels: Any, *, reduction: Reduction = "mean") 
         nothing = ops.logical_and(ops.equal(labels, 0), ops.equal(log_probs, -np.inf))
         terms = labels * ops.where(nothing, 0.0, log_probs)
         return _reduce(-ops.sum(terms, -1), reduction)
-    if labels.shape == shape:
-        raise TypeError(f"cross_entropy: probabilities are floating, not {labels.dtype}")
     if labels.shape != shape[:-1]:
+        if labels.shape == shape:
+            raise TypeError(f"cross_entropy: probabilities are floating, not {labels.dtype}")
         raise ShapeError(
             f"cross_entropy: labels {labels.shape} for logits {shape}: pass integers of shape "
             f"{shape[:-1]}, or probabilities of shape {shape}"
