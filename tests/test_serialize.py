@@ -402,6 +402,14 @@ def test_headers_that_lie_are_refused(content, said, tmp_path):
         load(tmp_path / "x.npz")
 
 
+def test_the_second_version_of_the_header_is_read_and_the_third_refused(tmp_path):
+    archive_of(tmp_path / "x.npz", [("w.npy", npy(np.arange(3.0), version=(2, 0)))])
+    check_equal(load(tmp_path / "x.npz"), {"w": np.arange(3.0)})
+    archive_of(tmp_path / "x.npz", [("w.npy", npy(np.arange(3.0), version=(3, 0)))])
+    with pytest.raises(StateError, match=r"w\.npy has format \(3, 0\)"):
+        load(tmp_path / "x.npz")
+
+
 def test_other_archives_are_refused(tmp_path):
     archive_of(tmp_path / "x.npz", [("readme.txt", b"hello")])
     with pytest.raises(StateError, match=r"readme\.txt is not an array"):
