@@ -189,6 +189,7 @@ def test_tests_mirror_the_package():
         "graphs",
         "messages",
         "numpy_protocols",
+        "reference",
         "registry",
         "reliability",
     }

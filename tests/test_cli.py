@@ -137,6 +137,7 @@ def test_the_default_run_learns_the_digits(tmp_path):
     accuracy = re.search(r"^test  loss .* accuracy (\S+)$", out, re.MULTILINE)
     assert accuracy is not None
     assert float(accuracy[1]) >= 0.97
+    assert "4 parameters against finite differences: pass" in out
     assert os.listdir(tmp_path) == ["minigrad-demo"]
 
 

@@ -85,9 +85,11 @@ def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
     if not ray.taken:
         return _nothing(claim)
     weighed = _decide(ray, table, estimate, claim, last=True)
-    accused = (weighed.codes == FAIL) & _unmoved(table) & np.isfinite(claim.rule)
-    if accused.any():
-        _hear_larger_steps(ray, claim, weighed, accused)
+    accused = (weighed.codes == FAIL) & np.isfinite(claim.rule)
+    if (accused & _unmoved(table)).any():
+        _hear_larger_steps(ray, claim, weighed, accused & _unmoved(table))
+    elif accused.any():
+        _hear_smaller_steps(ray, claim, weighed, accused)
     return weighed
 
 
@@ -137,6 +139,7 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
         near = miss <= allowed
     codes[accused] = FAIL
     if last:
+        codes[(codes == OPEN) & near & (rule == 0.0) & _level(table, ray.noise)] = PASS
         enough = np.maximum(COARSE * own, 100.0 * level * natural)
         codes[(codes == OPEN) & near & (tolerance <= enough)] = PASS
         lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
@@ -146,6 +149,15 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
+
+
+def _level(table: Table, noise: Floats) -> Bools:
+    """Channels that the smallest steps leave alone, though they would show a thousandth of the
+    slopes that larger ones met: where a relu is 0, beside its kink.
+    """
+    unmoved = np.all((table.rise[-2:] == 0.0) & (table.fall[-2:] == 0.0), axis=0)
+    met = np.nanmax(np.abs(table.slope), axis=0, initial=0.0)
+    return np.asarray(unmoved & (4.0 * noise / table.step[-1] <= 1e-3 * met))
 
 
 def _natural(table: Table, claim: Claim) -> Floats:
@@ -292,6 +304,47 @@ def _threshold(table: Table) -> int | None:
 
 def _positive(change: Floats) -> Floats:
     return np.where((change != 0.0) & np.isfinite(change), np.abs(change), np.inf)
+
+
+def _hear_smaller_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools) -> None:
+    """Acquit a rule that is right on this side of a kink so near that all steps crossed it.
+
+    Steps on both sides of a kink agree with each other, on a mean of its slopes. The smallest step
+    whose noise could not hide what the rule is off by decides: one that is still off is guilty.
+    """
+    miss = np.where(accused, np.abs(claim.rule - weighed.estimate.value), 0.0)
+    loud = accused & (miss > 0.0) & np.isfinite(miss)
+    if not loud.any():
+        return
+    least = float(np.max(64.0 * ray.noise[loud] / miss[loud]))
+    if not least < ray.size:
+        return
+    order = int(np.floor(np.log2(ray.size) - np.log2(max(least, 1e-300))))
+    order, known = min(order, ray.deepest), max(ray.taken)
+    witnesses = [o for o in (order, order - 2, order - 4) if o > known]
+    slopes, still = [], claim.rule == 0.0
+    for witness in witnesses:
+        ray.take(witness)
+        if witness not in ray.taken:
+            return
+        ahead, behind, rise, fall = ray.taken[witness]
+        slopes.append((rise + fall) / (ahead + behind))
+        still &= (rise == 0.0) & (fall == 0.0)
+        loud &= np.abs(slopes[-1] - claim.rule) <= 0.25 * miss
+        if not loud.any():
+            return
+    if len(slopes) < 2:
+        return
+    step = ray.size * 2.0 ** -witnesses[-1]
+    tolerance = np.abs(slopes[-1] - slopes[0]) + 8.0 * ray.noise / step
+    clear = loud & (np.abs(slopes[-1] - claim.rule) <= tolerance)
+    own = np.maximum(np.abs(claim.rule), np.abs(slopes[-1]))
+    weighed.codes[clear] = np.where(still | (tolerance <= COARSE * own), PASS, OPEN)[clear]
+    weighed.tolerance[clear] = tolerance[clear]
+    passed = clear & (weighed.codes == PASS) & (own > 0.0)
+    if passed.any():
+        relative = float(np.max(tolerance[passed] / own[passed]))
+        weighed.resolution = max(weighed.resolution, relative)
 
 
 def _hear_larger_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools) -> None:

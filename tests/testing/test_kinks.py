@@ -136,3 +136,21 @@ def test_wrong_use_is_said():
         gradcheck(lambda x: 1.0, 3.0)
     with pytest.raises(ValueError, match="order must be"):
         gradcheck(mg.exp, 3.0, order=0)
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 2.7e-6, 1e-9])
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_rule_is_right_beside_a_kink_however_near(distance, side):
+    x = np.array([0.5, side * distance, -0.7])
+
+    def f(x):
+        return np.array([np.sum(np.maximum(x, 0.0) * x + np.maximum(x, 0.0))])
+
+    def rule(g, x):
+        return (g * np.where(x > 0.0, 2.0 * x + 1.0, 0.0),)
+
+    def averaged(g, x):  # what steps over the kink agree on
+        return (g * np.where(np.abs(x) < 0.01, 0.5, np.where(x > 0.0, 2.0 * x + 1.0, 0.0)),)
+
+    assert check_vjp(f, rule, (x,)).verdict == "pass"
+    assert check_vjp(f, averaged, (x,)).verdict != "pass"
