@@ -103,8 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except (MissingExtra, OSError) as error:
+    except MissingExtra as error:
         print(f"minigrad: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"minigrad: can't use {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return code
 
