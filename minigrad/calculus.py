@@ -271,11 +271,12 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     return products if several else products[0]
 
 
-def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Make a function that returns all partial derivatives, of shape ``out.shape + x.shape``.
 
     One backward walk for each element of the output. Nested arguments give nested Jacobians, and
-    so do nested outputs: ``{"y": ...}`` gives ``{"y": jacobian of y}``.
+    so do nested outputs: ``{"y": ...}`` gives ``{"y": jacobian of y}``. Several ``argnums`` give a
+    tuple.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     Tensor([[2., 0.],
@@ -285,20 +286,21 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
-        return _map(functools.partial(_rows, walk), walk.out)
+        variables = walk.variables[0] if isinstance(argnums, int) else tuple(walk.variables)
+        return _map(functools.partial(_rows, walk, variables), walk.out)
 
     return wrapped
 
 
-def _rows(walk: _Walk, out: Any) -> Any:
-    """The Jacobian of one output of a walk in its variable."""
+def _rows(walk: _Walk, variables: Any, out: Any) -> Any:
+    """The Jacobian of one output of a walk in its variables."""
     if not isinstance(out, Tensor):
         raise TypeError(f"jacobian needs a function of Tensors, not of {type(out).__name__}")
     rows = []
     for i in range(out.size):
         unit = np.zeros(out.shape, out.dtype)
         unit.flat[i] = 1.0
-        rows.append(_leaves(walk.pull([out], [unit])[0]))
+        rows.append(_leaves(walk.pull([out], [unit])))
     columns = iter(zip(*rows, strict=True))
 
     def assemble(variable: Tensor) -> Tensor:
@@ -307,11 +309,13 @@ def _rows(walk: _Walk, out: Any) -> Any:
             return wrap(np.zeros(shape, variable.dtype))
         return ops.reshape(ops.stack(list(next(columns))), shape)
 
-    return _map(assemble, walk.variables[0])
+    return _map(assemble, variables)
 
 
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Make a function that returns all second derivatives, of shape ``x.shape + x.shape``.
+
+    Several ``argnums`` give a tuple of rows, each a tuple of blocks.
 
     >>> hessian(lambda x: (x**3.0).sum())(np.array([1.0, 2.0]))
     Tensor([[ 6.,  0.],

@@ -442,6 +442,19 @@ def test_jacobian_picks_an_argument():
     np.testing.assert_array_equal(mg.jacobian(lambda a, b: a @ b, 1)(M, X).data, M)
 
 
+def test_several_arguments_give_a_tuple_of_jacobians_and_rows_of_hessians():
+    by_x, by_m = mg.jacobian(lambda a, b: a @ b, (1, 0))(M, X)
+    np.testing.assert_array_equal(by_x.data, M)
+    np.testing.assert_array_equal(by_m.data, np.einsum("ij,k->ijk", np.eye(3), X))
+    (only,) = mg.jacobian(lambda a: a * a, [0])(X)
+    np.testing.assert_array_equal(only.data, np.diag(2.0 * X))
+    blocks = mg.hessian(lambda a, b: (a * a * b).sum(), (0, 1))(X, X)
+    wanted = ((2.0 * X, 2.0 * X), (2.0 * X, 0.0 * X))
+    for row, wanted_row in zip(blocks, wanted, strict=True):
+        for block, diagonal in zip(row, wanted_row, strict=True):
+            np.testing.assert_array_equal(block.data, np.diag(diagonal))
+
+
 def energy(x):
     return mg.log(mg.exp(M @ x).sum()) + (x * x * x).sum()
 

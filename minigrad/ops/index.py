@@ -161,7 +161,7 @@ def add_along_axis(g: Array, /, shape: tuple[int, ...], indices: Array, axis: in
     array([[0., 2.],
            [1., 0.]])
     """
-    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape)])
     grid[axis] = indices
     out = np.zeros(shape, g.dtype)
     np.add.at(out, tuple(grid), g)
