@@ -6,9 +6,12 @@ Tensor fills with the function that records.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
+import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,11 +42,13 @@ class Operators:
         function, name = ufunc, ufunc.__name__
         if method != "__call__":
             function, name = getattr(ufunc, method), f"{name}.{method}"
+        if kwargs:
+            kwargs = {k: v for k, v in kwargs.items() if not _is_default(v, _UFUNC.get(k, ...))}
         if method == "reduce":
             kwargs.setdefault("axis", 0)
         if out is not None and isinstance(out[0], Operators):
             raise NotDifferentiable(_OUT)
-        result = _dispatch(function, f"np.{name}", inputs, kwargs)
+        result = _differentiable(function, f"np.{name}")(*inputs, **kwargs)
         if out is None or result is NotImplemented:
             return result
         if result._node is not None:
@@ -57,12 +62,11 @@ class Operators:
         """Interpret a NumPy function as the primitive or composition that differentiates it."""
         if func in _ABOUT:
             return func(*map(_plain_index, args), **{k: _plain_index(v) for k, v in kwargs.items()})
-        for unused in ("out", "dtype"):
-            if kwargs.get(unused, 0) is None:
-                kwargs = {k: v for k, v in kwargs.items() if k != unused}
-        if "out" in kwargs:
-            raise NotDifferentiable(_OUT)
-        return _dispatch(func, f"{func.__module__}.{func.__name__}", args, kwargs)
+        op = _differentiable(func, f"{func.__module__}.{func.__name__}")
+        form = _form(func, op)
+        if len(args) > form.alike or not kwargs.keys() <= form.own:
+            args, kwargs = _translated(form, op, args, kwargs)
+        return op(*args, **kwargs)
 
     # Python's operators
 
@@ -152,6 +156,15 @@ class Operators:
     def __xor__(self, other: Any) -> Tensor:
         return self.__primitive__(ops.bitwise_xor, (self, other), _NO_PARAMS)
 
+    def __rand__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.bitwise_and, (other, self), _NO_PARAMS)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.bitwise_or, (other, self), _NO_PARAMS)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.bitwise_xor, (other, self), _NO_PARAMS)
+
     def __invert__(self) -> Tensor:
         return self.__primitive__(ops.bitwise_not, (self,), _NO_PARAMS)
 
@@ -203,8 +216,10 @@ class Operators:
     astype, swapaxes, squeeze, ravel = ops.astype, ops.swapaxes, ops.squeeze, ops.ravel
     dot, flatten = ops.dot, ops.ravel
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """Return the same elements in another shape, as ``t.reshape(2, 3)`` or with a tuple."""
+        if order != "C":
+            raise TypeError(f"reshape() of a Tensor knows order='C' only, not {order!r}")
         if len(shape) == 1:
             shape = shape[0]
         return self.__primitive__(ops.reshape, (self,), {"shape": shape})
@@ -227,17 +242,92 @@ def _plain_index(index: Any) -> Any:
 
 _ABOUT = frozenset({np.shape, np.ndim, np.size, np.result_type, np.array_equal, np.allclose})
 _ABOUT |= {np.isclose, np.zeros_like, np.ones_like, np.full_like, np.empty_like}
+_ABOUT |= {np.array_equiv, np.iscomplexobj, np.isrealobj}
 _OUT = (
     "out= (and array += tensor) writes where nothing is recorded: use the result instead, "
     "such as a = a + t"
 )
 
 
-def _dispatch(function: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
+def _differentiable(function: Any, name: str) -> Callable[..., Any]:
+    """The primitive or composition that differentiates a NumPy function."""
     op = NUMPY.get(function)
     if op is None:
         raise NotDifferentiable(
             f"{name.replace('numpy.', 'np.')} has no gradient rule in minigrad, so it can't be "
             "applied to a Tensor: use t.numpy() to leave the graph, or compose it of mg.ops"
         )
-    return op(*args, **kwargs)
+    return op
+
+
+_UFUNC = {"dtype": None, "where": True, "casting": "same_kind", "order": "K", "subok": True}
+_OTHERWISE = {"correction": "ddof"}
+
+
+class _Form(NamedTuple):
+    """What an op calls the parameters of the NumPy function that it differentiates.
+
+    ``alike`` counts the leading parameters that mean the same in both, and ``own`` names those
+    that do by keyword: a call that has no others is passed on as it is.
+    """
+
+    alike: int
+    own: frozenset[str]
+    inputs: tuple[str, ...]
+    names: tuple[str, ...]
+    defaults: dict[str, Any]
+    renamed: dict[str, str]
+
+
+@functools.cache
+def _form(function: Any, op: Callable[..., Any]) -> _Form:
+    parameters = inspect.signature(op).parameters.values()
+    own = [p.name for p in parameters]
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    inputs = tuple(p.name for p in needed)
+    by_keyword = frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
+    try:
+        theirs = list(inspect.signature(function).parameters.values())
+    except ValueError:  # compiled functions of older NumPys do not tell
+        theirs = []
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):  # an op that takes whatever NumPy does
+        by_keyword |= {p.name for p in theirs}
+    if not theirs or theirs[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        return _Form(sys.maxsize, by_keyword, inputs, (), {"out": None, "dtype": None}, {})
+    renamed = {}
+    for i, parameter in enumerate(theirs):
+        name = _OTHERWISE.get(parameter.name, parameter.name)
+        if i < len(inputs) or name in own:
+            renamed[parameter.name] = inputs[i] if i < len(inputs) else name
+    names = tuple(p.name for p in theirs)
+    same = [renamed.get(name) == mine for name, mine in zip(names, own, strict=False)]
+    alike = same.index(False) if False in same else len(same)
+    return _Form(alike, by_keyword, inputs, names, {p.name: p.default for p in theirs}, renamed)
+
+
+def _translated(
+    form: _Form, op: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments of a NumPy function as its op takes them.
+
+    What the op does not know may be given as NumPy's default, which says nothing.
+    """
+    params: dict[str, Any] = {}
+    given = dict(zip(form.names, args, strict=False)) | kwargs
+    for name, value in given.items():
+        own = form.renamed.get(name, name)
+        if value is np._NoValue:
+            continue
+        if own in form.own or own in form.inputs:
+            params[own] = value
+        elif not _is_default(value, form.defaults.get(name, ...)):
+            if name == "out":
+                raise NotDifferentiable(_OUT)
+            known = ", ".join(sorted(form.own)) or "none"
+            raise TypeError(f"{op.__name__}() has no parameter {name!r}; it has {known}")
+    inputs = [params.pop(name) for name in form.inputs if name in params]
+    return (*inputs, *args[len(form.names) :]), params
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is default or (value.__class__ in (str, bool) and value == default)

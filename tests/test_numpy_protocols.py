@@ -99,6 +99,31 @@ CALLS = {
     "multiply.reduce over the rest": lambda a, b: np.multiply.reduce(a, axis=1, keepdims=True),
     "mixed": lambda a, b: np.exp(np.tanh(a) - b) / np.sqrt(B + a),
     "scalar ufunc argument": lambda a, b: np.maximum(a, 1.0) + np.power(2.0, b),
+    "sum with all by position": lambda a, b: np.sum(a, 0, None, None, True),
+    "mean with all by position": lambda a, b: np.mean(a, 1, None, None, True),
+    "max with all by position": lambda a, b: np.max(a, 1, None, True),
+    "std with all by position": lambda a, b: np.std(a, 0, None, None, 1, True),
+    "var with a correction": lambda a, b: np.var(a, axis=1, correction=1),
+    "NumPy's names": lambda a, b: np.sum(a=a, axis=0) + np.flip(m=b, axis=0)[0],
+    "more of NumPy's names": lambda a, b: np.broadcast_to(array=a, shape=(2, 3, 3)),
+    "add.reduce with its defaults": lambda a, b: np.add.reduce(a, 0, dtype=None, out=None),
+    "ufunc with its defaults": lambda a, b: np.exp(a, where=True, casting="same_kind", dtype=None),
+    "sort with its defaults": lambda a, b: np.sort(a, axis=0, kind=None, order=None),
+    "sort by position": lambda a, b: np.sort(a, 1, None),
+    "reshape in its order": lambda a, b: np.reshape(a, (9,), order="C"),
+    "ravel in either order": lambda a, b: np.ravel(a, order="C") * np.ravel(b, "F"),
+    "clip by min and max": lambda a, b: np.clip(a, min=0.8, max=1.5) + np.clip(b, max=1.0),
+    "clip by all names": lambda a, b: np.clip(a=a, a_min=0.8, a_max=b),
+    "clip with an out": lambda a, b: np.clip(a, 0.8, 1.5, None),
+    "concatenate with an out": lambda a, b: np.concatenate([a, b], 0, None),
+    "dot with an out": lambda a, b: np.dot(a, b, None),
+    "pad by names": lambda a, b: np.pad(array=a, pad_width=1, mode="constant", constant_values=2.0),
+    "einsum with a hint": lambda a, b: np.einsum("ij,jk,kl", a, b, a, optimize="greedy"),
+    "copy": lambda a, b: np.copy(a, order="K") * b,
+    "astype": lambda a, b: np.astype(a, np.float64, copy=True) * b,
+    "take_along_axis with its names": lambda a, b: np.take_along_axis(
+        arr=a, indices=np.array([[0, 2]]), axis=1
+    ),
     "take_along_axis": lambda a, b: np.take_along_axis(a, np.argsort(A), axis=-1),
 }
 
@@ -143,6 +168,9 @@ def test_questions_about_tensors_are_answered_with_arrays():
     assert np.array_equal(A, t)
     assert not np.array_equal(t, B)
     assert np.isclose(A, t).all()
+    assert np.array_equiv(t, A)
+    assert np.isrealobj(t)
+    assert not np.iscomplexobj(t)
     for made in (np.zeros_like(t), np.ones_like(a=t), np.full_like(t, 7.0), np.empty_like(t)):
         assert type(made) is np.ndarray
         assert made.shape == (3, 3)
@@ -184,12 +212,28 @@ def test_what_has_no_rule_says_so_by_its_name(name, call, requires_grad):
         lambda t: np.sum(t, initial=3.0),
         lambda t: np.mean(t, dtype=np.float32),
         lambda t: np.argsort(t, kind="stable"),
+        lambda t: np.sum(t, 0, np.float32),
+        lambda t: np.reshape(t, (9,), order="F"),
+        lambda t: np.pad(t, 1, mode="reflect", reflect_type="odd"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:'where' used without 'out'")
 def test_parameters_that_rules_do_not_know_are_refused_and_not_ignored(call):
     with pytest.raises(TypeError, match="has no parameter"):
         call(mg.Tensor(A, requires_grad=True))
+
+
+def test_a_composition_may_take_whatever_numpy_does():
+    @mg.composition(np.trace)
+    def trace(x, **rest):
+        return mg.einsum("ii", x[:, rest["offset"] :][: -rest["offset"]])
+
+    try:
+        t: Any = mg.Tensor(A, requires_grad=True)
+        assert np.trace(t, offset=1).item() == np.trace(A, offset=1)
+        assert np.trace(t, 1).item() == np.trace(A, 1)
+    finally:
+        del NUMPY[np.trace]
 
 
 def test_out_takes_constants_into_arrays_and_refuses_everything_else():
@@ -206,6 +250,7 @@ def test_out_takes_constants_into_arrays_and_refuses_everything_else():
         lambda: np.add(t, 1.0, out=t),
         lambda: np.add(A, 1.0, out=t),
         lambda: np.sum(w, out=np.zeros(())),
+        lambda: np.sum(w, 0, None, np.zeros(3)),
         lambda: np.concatenate([w, w], out=np.zeros((6, 3))),
     ):
         with pytest.raises(NotDifferentiable, match="use the result instead"):

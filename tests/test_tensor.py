@@ -213,7 +213,9 @@ def test_masks_combine_as_in_numpy():
     assert (b | a).tolist() == [True, True, False]
     assert (a ^ b).tolist() == [False, True, False]
     assert (~a).tolist() == [False, False, True]
-    assert (mg.Tensor([6, 1]) & 3).tolist() == [2, 1]
+    assert (mg.Tensor([6, 1]) & 3).tolist() == (3 & mg.Tensor([6, 1])).tolist() == [2, 1]
+    assert (True ^ a).tolist() == [False, False, True]
+    assert (False | a).tolist() == [True, True, False]
 
 
 def test_tensors_hash_by_identity_although_they_compare_by_value():
@@ -400,6 +402,12 @@ def test_shapes_and_transposes():
     assert (t.T.shape, t.mT.shape) == ((4, 3, 2), (2, 4, 3))
     assert t.reshape(6, 4).shape == t.reshape((6, 4)).shape == (6, 4)
     assert t.reshape(-1).shape == t.ravel().shape == t.flatten().shape == (24,)
+    assert t.reshape(6, 4, order="C").shape == (6, 4)
+    np.testing.assert_array_equal(t.flatten("F").data, t.data.flatten("F"))
+    with pytest.raises(TypeError, match="knows order='C' only, not 'F'"):
+        t.reshape(6, 4, order="F")
+    with pytest.raises(ValueError, match="order is 'C' or 'F', not 'K'"):
+        t.ravel("K")
     assert t.transpose().shape == (4, 3, 2)
     assert t.transpose(1, 0, 2).shape == t.transpose((1, 0, 2)).shape == (3, 2, 4)
     weight = np.random.default_rng(0).normal(size=(4, 3, 2))

@@ -117,7 +117,7 @@ def negative(x: Array, /) -> Array:
     """
 
 
-@primitive(np.positive, onnx="Identity")
+@primitive(np.positive, numpy=[np.positive, np.copy], onnx="Identity")
 @defvjp(x=lambda g: g)
 def positive(x: Array, /) -> Array:
     """Copy ``+x``: the identity, as a new vertex of the graph.
@@ -135,10 +135,11 @@ def pull_base(g: Array, a: Array, b: Array) -> Array:
 
 
 def pull_exponent(g: Array, a: Array, out: Array) -> Array:
-    """``g * a ** b * log(a)``, and 0 where ``a`` is not positive."""
+    """``g * a ** b * log(a)``, and 0 where ``a`` is not positive, also where the power is inf."""
     if isinstance(a, int | float):  # np.log of a Python number would promote float32
-        return g * out * (math.log(a) if a > 0 else 0.0)
-    return g * out * np.log(np.where(np.greater(a, 0), a, 1.0))
+        return g * 0.0 if a <= 0 else g * out * math.log(a)
+    none = np.less_equal(a, 0)
+    return g * np.where(none, 0.0, out) * np.log(np.where(none, 1.0, a))
 
 
 @primitive(np.power, domain=[POSITIVE, (-2.0, 2.0)], onnx="Pow")
@@ -379,13 +380,20 @@ def _clip(x: Array, a_min: Array, a_max: Array, /) -> Array:
 
 
 @composition(np.clip)
-def clip(x: Array, a_min: Array = None, a_max: Array = None) -> Array:
+def clip(
+    x: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None
+) -> Array:
     """``x`` limited to ``[a_min, a_max]``; None is no bound. On a bound the gradient goes to ``x``.
+
+    ``min`` and ``max`` are other names of the bounds.
 
     >>> clip(np.array([-2.0, 0.5, 2.0]), 0.0, 1.0)
     array([0. , 0.5, 1. ])
     """
-    return _clip(x, a_min, a_max)
+    for bound, other in ((a_min, min), (a_max, max)):
+        if bound is not None and other is not None:
+            raise TypeError("clip: a_min and min are one bound, as are a_max and max: pass either")
+    return _clip(x, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
 @primitive(np.where, cases=[case((2, 3), (2, 3), (2, 3)), case((3,), (2, 1), ())], broadcasts=True)
@@ -408,8 +416,11 @@ def _astype(x: Array, /, dtype: type | np.dtype) -> Array:
     return np.asarray(x).astype(dtype)
 
 
-def astype(x: Array, dtype: type | np.dtype) -> Array:
+@composition(np.astype)
+def astype(x: Array, dtype: type | np.dtype, copy: bool = True) -> Array:
     """``x`` in another dtype; no gradient passes through integers and booleans.
+
+    ``copy`` is NumPy's parameter and changes nothing: the result is an array of its own.
 
     >>> astype(np.array([1.5]), np.float32)
     array([1.5], dtype=float32)

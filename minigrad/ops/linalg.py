@@ -175,8 +175,10 @@ def _einsum(*operands: Array, subscripts: str) -> Array:
 
 
 @composition(np.einsum)
-def einsum(subscripts: str, *operands: Array) -> Array:
+def einsum(subscripts: str, *operands: Array, optimize: object = True) -> Array:
     """Einstein summation: axes named alike are multiplied, those not in the output summed.
+
+    ``optimize`` is NumPy's parameter and changes nothing: the order of products is chosen here.
 
     >>> einsum("ij,jk->ik", np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,13 +67,15 @@ def reshape(x: Array, /, shape: int | tuple[int, ...]) -> Array:
 
 
 @composition(np.ravel)
-def ravel(x: Array) -> Array:
-    """The elements of ``x`` in one axis.
+def ravel(x: Array, order: Literal["C", "F"] = "C") -> Array:
+    """The elements of ``x`` in one axis, the last index (or, in order F, the first) fastest.
 
     >>> ravel(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([1., 2., 3., 4.])
     """
-    return np.reshape(x, -1)
+    if order not in ("C", "F"):
+        raise ValueError(f"ravel: order is 'C' or 'F', not {order!r}")
+    return np.reshape(x if order == "C" else np.transpose(x), -1)
 
 
 def pull_transpose(g: Array, axes: Sequence[int] | None) -> Array:
@@ -222,11 +224,16 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     return concatenate([np.expand_dims(array, axis) for array in arrays], axis=axis)
 
 
-Widths = int | tuple[int, int] | Sequence[tuple[int, int]]
+Widths = int | tuple[int, int] | Sequence[tuple[int, int]] | dict[int, int | tuple[int, int]]
 
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """Every form that NumPy takes for a padding, as one pair for each axis."""
+    if isinstance(pad_width, dict):
+        widths = np.zeros((ndim, 2), dtype=int)
+        for axis, width in pad_width.items():
+            widths[axis] = width
+        pad_width = widths
     return [(int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (ndim, 2))]
 
 
@@ -258,6 +265,8 @@ def pad(x: Array, pad_width: Widths, mode: str = "constant", constant_values: An
     >>> pad(np.array([1.0, 2.0]), (1, 2)), pad(np.array([1.0, 2.0]), 1, mode="edge")
     (array([0., 1., 2., 0., 0.]), array([1., 1., 2., 2.]))
     """
+    if isinstance(pad_width, dict):
+        pad_width = _widths(pad_width, len(np.shape(x)))
     if mode == "constant":
         return _pad(x, pad_width, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):

@@ -78,6 +78,13 @@ def test_powers_of_negative_numbers():
     equal(gradient(lambda b: mg.power(np.array([-2.0, 0.0]), b), [2.0, 2.0]), [0.0, 0.0])
 
 
+def test_no_exponent_of_a_base_without_logarithm_has_a_gradient_even_where_the_power_is_infinite():
+    with np.errstate(divide="ignore"):
+        equal(gradient(lambda b: mg.power(np.array([0.0, 0.0, -1.0]), b), [-1.0, 2.0, -2.0]), 0.0)
+        equal(gradient(lambda b: 0.0**b, [-1.0, 0.0, 2.0]), 0.0)
+    equal(gradient(lambda b: mg.power(np.array([nan, 2.0]), b), [2.0, 1.0]), [nan, 2 * np.log(2)])
+
+
 def test_the_second_derivative_of_a_square_at_zero():
     equal(mg.grad(mg.grad(lambda x: x**2))(0.0).numpy(), 2.0)
     equal(mg.grad(mg.grad(lambda x: x**2.0))(0.0).numpy(), 2.0)
@@ -231,6 +238,15 @@ def test_clip_with_bounds_left_out():
     equal(gradient(lambda t: np.clip(t, 0.0, 1.0), x), [0.0, 1.0, 0.0])
 
 
+def test_a_bound_of_clip_has_one_of_its_two_names():
+    x = np.array([-1.0, 0.5, 3.0])
+    equal(mg.clip(x, min=0.0, max=1.0), mg.clip(x, 0.0, 1.0))
+    equal(gradient(lambda t: t.clip(min=0.0), x), [0.0, 1.0, 1.0])
+    for both in ({"min": 0.0}, {"a_max": 1.0, "max": 1.0}):
+        with pytest.raises(TypeError, match="one bound"):
+            mg.clip(x, 0.0, **both)
+
+
 def test_clip_on_its_bounds_gives_the_cotangent_to_x():
     x, low, high = gradient(mg.clip, [0.0, 1.0, -5.0, 5.0], 0.0, 1.0)
     equal(x, [1.0, 1.0, 0.0, 0.0])
@@ -269,6 +285,25 @@ def test_add_at_adds_at_a_repeated_index():
     )
     equal(x, [1.0, 2.0])
     equal(v, [2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "indices"),
+    [
+        ((2, 3, 4), 2, [[[0, -1, 0]]]),
+        ((2, 1, 4), 0, [[[1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 0, 0]]]),
+        ((1, 3), 1, [[0, 2], [2, 2], [1, 0]]),
+    ],
+)
+def test_take_along_axis_broadcasts_the_other_axes(shape, axis, indices):
+    x, indices = np.arange(1.0, 1 + math.prod(shape)).reshape(shape), np.array(indices)
+    wanted = np.take_along_axis(x, indices, axis)
+    g = np.arange(1.0, 1 + wanted.size).reshape(wanted.shape)
+    found = gradient(lambda t: mg.take_along_axis(t, indices, axis), x, g=g)
+    for place in np.ndindex(shape):
+        unit = np.zeros(shape)
+        unit[place] = 1.0
+        assert found[place] == np.sum(g * np.take_along_axis(unit, indices, axis))
 
 
 def test_indices_may_be_tensors():
@@ -365,6 +400,19 @@ def test_pad_modes(mode, widths):
         unit = np.zeros_like(x)
         unit[place] = 1.0
         assert found[place] == np.sum(g * np.pad(unit, widths, mode=mode))
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+def test_pad_of_some_axes(mode):
+    x, widths = np.arange(6.0).reshape(2, 3), [(0, 0), (2, 1)]
+    equal(mg.pad(x, {-1: (2, 1)}, mode), np.pad(x, widths, mode=mode))
+    g = np.arange(12.0).reshape(2, 6)
+    found = gradient(lambda t: mg.pad(t, {1: (2, 1)}, mode), x, g=g)
+    equal(found, gradient(lambda t: mg.pad(t, widths, mode), x, g=g))
+    equal(
+        gradient(lambda t: mg.pad(t, {0: 1}, mode), x, g=np.ones((4, 3))).sum(),
+        12.0 - 6.0 * (mode == "constant"),
+    )
 
 
 def test_pad_with_another_constant_and_an_unknown_mode():
