@@ -396,8 +396,9 @@ def outcome(t, write, wanted):
 @pytest.mark.parametrize("write", WRITES)
 def test_writes_to_a_result_raise_or_do_no_harm(write):
     got = outcome(leaf(np.array(START)) * 1.0, write, START)
-    if write is add_at:  # NumPy's ufunc.at writes into read-only arrays, too
-        assert got == "silent"
+    if write is add_at:  # before 2.5, NumPy's ufunc.at wrote into read-only arrays, too
+        old = np.lib.NumpyVersion(np.__version__) < "2.5.0"
+        assert got == ("silent" if old else "raised")
     else:
         assert got == ("right" if write is rebind else "raised")
 
