@@ -240,6 +240,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x: x * x, [np.array([3.0])], [np.array([1.0])])[1]
     Tensor([6.], dtype=float64)
     """
+    if not isinstance(primals, list | tuple):
+        raise TypeError("jvp takes a list of primals, and one of tangents: jvp(f, [x], [v])")
     first = _Walk(f, primals, range(len(primals)))
     out = first.out
     if not isinstance(out, Tensor):

@@ -3,6 +3,7 @@
 import copy
 import operator
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -406,8 +407,9 @@ def test_shapes_and_transposes():
     np.testing.assert_array_equal(t.flatten("F").data, t.data.flatten("F"))
     with pytest.raises(TypeError, match="knows order='C' only, not 'F'"):
         t.reshape(6, 4, order="F")
+    unknown: Any = "K"
     with pytest.raises(ValueError, match="order is 'C' or 'F', not 'K'"):
-        t.ravel("K")
+        t.ravel(unknown)
     assert t.transpose().shape == (4, 3, 2)
     assert t.transpose(1, 0, 2).shape == t.transpose((1, 0, 2)).shape == (3, 2, 4)
     weight = np.random.default_rng(0).normal(size=(4, 3, 2))

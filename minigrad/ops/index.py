@@ -148,6 +148,8 @@ def pull_target(g: Array, index: Any) -> Array:
 @defvjp(x=pull_target, value=pull_value)
 def _set_at(x: Array, value: Array, /, index: Any) -> Array:
     out = np.array(x)
+    if out.dtype.kind in "biu" and np.asarray(value).dtype.kind not in "biu":
+        raise TypeError(f"set_at: {out.dtype} would cut a value's fraction off: x.astype(float)")
     out[index] = value
     return out
 

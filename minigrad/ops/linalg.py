@@ -10,11 +10,6 @@ from minigrad.primitive import Array, case, composition, defvjp, primitive
 __all__ = ["dot", "einsum", "matmul", "outer"]
 
 
-def _product(a: Array, b: Array) -> Array:
-    # np.dot takes two thirds of np.matmul's time on small matrices and is the same BLAS call.
-    return np.dot(a, b) if len(a.shape) == len(b.shape) == 2 else np.matmul(a, b)
-
-
 def _flip_last(x: Array) -> Array:
     return x.T if len(x.shape) == 2 else np.swapaxes(x, -1, -2)
 
@@ -41,8 +36,17 @@ def pull_right(g: Array, a: Array, b_shape: tuple[int, ...]) -> Array:
     return np.matmul(_flip_last(a), g)
 
 
+def _product(a: Array, b: Array) -> Array:
+    # np.dot takes two thirds of np.matmul's time on small matrices and is the same BLAS call.
+    try:
+        flat = a.ndim == b.ndim == 2
+    except AttributeError:  # lists and numbers
+        flat = False
+    return np.dot(a, b) if flat else np.matmul(a, b)
+
+
 @primitive(
-    lambda a, b: np.dot(a, b) if a.ndim == b.ndim == 2 else np.matmul(a, b),
+    _product,
     numpy=[np.matmul],
     cases=[
         case((2, 3), (3, 4)),

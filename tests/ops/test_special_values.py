@@ -278,6 +278,13 @@ def test_set_at_gives_the_cotangent_to_the_value_that_stayed():
     equal(mg.set_at(np.zeros(2), np.array([1, 1]), np.array([5.0, 7.0])), [0.0, 7.0])
 
 
+def test_set_at_does_not_cut_fractions_off():
+    equal(mg.set_at(np.array([1, 2]), 0, 5), [5, 2])
+    equal(mg.set_at(np.array([1.0, 2.0]), 0, 5), [5.0, 2.0])
+    with pytest.raises(TypeError, match=r"int64 would cut a value's fraction off"):
+        mg.set_at(mg.Tensor([1, 2]), 0, mg.Tensor(5.5, requires_grad=True))
+
+
 def test_add_at_adds_at_a_repeated_index():
     equal(mg.add_at(np.zeros(2), np.array([1, 1]), np.array([5.0, 7.0])), [0.0, 12.0])
     x, v = gradient(
@@ -323,6 +330,12 @@ def test_masks_and_empty_indices():
 
 
 # Contractions
+
+
+def test_products_of_lists():
+    equal(mg.matmul([[1.0, 2.0]], [[3.0], [4.0]]), [[11.0]])
+    equal(mg.dot([1.0, 2.0], [3.0, 4.0]), 11.0)
+
 
 SHAPES = {0: (), 1: (3,), 2: (3, 3), 3: (2, 3, 3), 4: (2, 2, 3, 3)}
 
