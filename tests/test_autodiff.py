@@ -418,8 +418,9 @@ def test_tangents_that_do_not_fit_are_refused():
             mg.jvp(network, [X], tangents)
     with pytest.raises(ValueError, match="1 tangents were given for 2 arrays"):
         mg.jvp(lambda x, y: x * y, [X, X], [X])
+    bare: Any = X
     with pytest.raises(TypeError, match=r"jvp\(f, \[x\], \[v\]\)"):
-        mg.jvp(lambda x: x * x, X, X)
+        mg.jvp(lambda x: x * x, bare, bare)
     with pytest.raises(ShapeError, match="a tangent of shape"):
         mg.hvp(lambda x: (x * x).sum(), X, np.ones(1))
     with pytest.raises(TypeError, match="returns one Tensor"):
