@@ -292,8 +292,11 @@ def _form(function: Any, op: Callable[..., Any]) -> _Form:
         theirs = []
     if any(p.kind is p.VAR_KEYWORD for p in parameters):  # an op that takes whatever NumPy does
         by_keyword |= {p.name for p in theirs}
-    if not theirs or theirs[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        return _Form(sys.maxsize, by_keyword, inputs, (), {"out": None, "dtype": None}, {})
+    unused: dict[str, Any] = {"out": None, "dtype": None}
+    if not theirs:
+        return _Form(len(own), by_keyword, inputs, (*own, "out"), unused, {})
+    if theirs[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        return _Form(sys.maxsize, by_keyword, inputs, (), unused, {})
     renamed = {}
     for i, parameter in enumerate(theirs):
         name = _OTHERWISE.get(parameter.name, parameter.name)

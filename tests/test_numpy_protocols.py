@@ -112,7 +112,6 @@ CALLS = {
     "sort by position": lambda a, b: np.sort(a, 1, None),
     "reshape in its order": lambda a, b: np.reshape(a, (9,), order="C"),
     "ravel in either order": lambda a, b: np.ravel(a, order="C") * np.ravel(b, "F"),
-    "clip by min and max": lambda a, b: np.clip(a, min=0.8, max=1.5) + np.clip(b, max=1.0),
     "clip by all names": lambda a, b: np.clip(a=a, a_min=0.8, a_max=b),
     "clip with an out": lambda a, b: np.clip(a, 0.8, 1.5, None),
     "concatenate with an out": lambda a, b: np.concatenate([a, b], 0, None),
@@ -126,6 +125,8 @@ CALLS = {
     ),
     "take_along_axis": lambda a, b: np.take_along_axis(a, np.argsort(A), axis=-1),
 }
+if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+    CALLS["clip by min and max"] = lambda a, b: np.clip(a, min=0.8, max=1.5) + np.clip(b, max=1.0)
 
 
 def differences(f, x, step=1e-6):

@@ -55,7 +55,12 @@ def fold(g: Array, shape: tuple[int, ...]) -> Array:
     return summed if summed.shape == shape else np.reshape(summed, shape)
 
 
-@primitive(np.reshape, cases=[case(2, 6, shape=(3, 4)), case(2, 3, shape=-1)], onnx="Reshape")
+@primitive(
+    lambda x, shape: np.reshape(x, shape),  # NumPy 2.0 calls it newshape
+    numpy=[np.reshape],
+    cases=[case(2, 6, shape=(3, 4)), case(2, 3, shape=-1)],
+    onnx="Reshape",
+)
 @defvjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 def reshape(x: Array, /, shape: int | tuple[int, ...]) -> Array:
     """The same elements in another shape; one length may be -1 and is inferred.
