@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import io
 import os
 import secrets
@@ -47,7 +48,7 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
         raise StateError(f"a Module or a dict of arrays can be saved, not {type(state).__name__}")
     arrays = {name: _checked(name, value) for name, value in content.items()}
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
             _write(file, arrays)
@@ -59,6 +60,24 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
             temporary.unlink()
         raise
     _sync_directory(target.parent)
+    _remove_orphans(target)
+
+
+def _remove_orphans(target: Path) -> None:
+    """Remove what saves to the same place left behind whose processes were killed."""
+    if os.name != "posix":  # elsewhere, signal 0 is no harmless question
+        return
+    for orphan in target.parent.glob(f".{glob.escape(target.name)}.*-*.tmp"):
+        pid = orphan.name.removeprefix(f".{target.name}.").partition("-")[0]
+        if not pid.isdecimal():
+            continue
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            with contextlib.suppress(OSError):
+                orphan.unlink()
+        except (OSError, OverflowError):
+            continue  # it lives, as another user's
 
 
 def _checked(name: Any, value: Any) -> np.ndarray[Any, Any]:

@@ -237,6 +237,20 @@ def test_a_process_killed_while_saving_leaves_a_file_that_loads(tmp_path):
         np.testing.assert_array_equal(state["w"], np.full(200_000, float(state["version"])))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can ask whether a process lives")
+def test_what_a_killed_process_left_is_removed_at_the_next_save(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    orphan = tmp_path / f".state.npz.{dead.pid}-0a1b2c3d.tmp"
+    alive = tmp_path / f".state.npz.{os.getpid()}-0a1b2c3d.tmp"
+    others = [tmp_path / ".state.npz.notes", tmp_path / f".other.npz.{dead.pid}-0a1b2c3d.tmp"]
+    for path in (orphan, alive, *others):
+        path.write_bytes(b"half")
+    save(tmp_path / "state.npz", {"w": np.ones(2)})
+    assert not orphan.exists()
+    assert all(path.exists() for path in (alive, *others))
+
+
 # Damage
 
 
