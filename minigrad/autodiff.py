@@ -49,6 +49,7 @@ def backprop(
         differentiable: Whether the cotangents are Tensors, so that the walk itself is recorded.
     """
     found: Cotangents = {}
+    retained: Cotangents = {}
     mine: set[Node] = set()  # vertices whose cotangent is a sum that this walk allocated
     aliased: set[Node] = set()  # leaves whose cotangent is another's array, or a view of it
     pending = [(-node.serial, node) for node in cotangents if node.plan is not None]
@@ -68,7 +69,7 @@ def backprop(
                 continue
             _check_kept(node)
         elif node.owner is not None:
-            _deposit({node: _owned(g)})
+            retained[node] = _owned(g)
         if differentiable:
             kept = _as_tensors(node, kept)
         parents, params = node.parents, node.params
@@ -117,7 +118,7 @@ def backprop(
         if node in wanted:
             found[node] = g
     if not wanted:
-        _deposit(cotangents)
+        _deposit({**retained, **cotangents})
     return found
 
 
@@ -167,10 +168,8 @@ def _deposit(cotangents: Cotangents) -> None:
             owner = node.owner() if node.owner is not None else None
             if owner is None:
                 continue
-            if g.__class__ is np.ndarray:
-                g = wrap(g)
-            elif not isinstance(g, Tensor):
-                g = wrap(np.asarray(g))
+            if not isinstance(g, Tensor):
+                g = wrap(g if g.__class__ is np.ndarray else np.asarray(g))
             owner.grad = g if owner.grad is None else owner.grad + g
 
 
@@ -249,7 +248,7 @@ def backward(  # noqa: D417 (self)
             )
         g = np.ones(node.shape, node.dtype)
     else:
-        g = gradient if isinstance(gradient, Tensor) else np.array(gradient, dtype=node.dtype)
+        g = gradient if isinstance(gradient, Tensor) else np.asarray(gradient)
         if g.shape != node.shape:
             raise ShapeError(f"gradient of shape {g.shape} for a tensor of shape {node.shape}")
         g = g.astype(node.dtype)

@@ -557,3 +557,19 @@ def test_random_functions_against_central_differences(f, point):
     v = np.array([1.0, -0.5, 2.0])
     slope = differences(lambda y: mg.grad(f)(y).data @ v, x)
     np.testing.assert_allclose(mg.hvp(f, x, v).data, slope, rtol=1e-5, atol=1e-6)
+
+
+def test_a_walk_that_fails_leaves_retained_gradients_as_they_were():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    early = x * 2.0
+    late = early * 3.0
+    late.retain_grad()
+
+    def refuse(g):
+        raise ValueError("no further")
+
+    early.register_hook(refuse)
+    with pytest.raises(ValueError, match="no further"):
+        late.sum().backward()
+    assert late.grad is None
+    assert x.grad is None

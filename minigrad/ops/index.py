@@ -93,19 +93,15 @@ def add_at(x: Array, index: Any, value: Array) -> Array:
 
 
 @primitive(
-    name="add_at", cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)]
+    name="add_at",
+    cases=[case((3,), (2,), index=np.array([0, 0])), case((3, 2), (), index=1)],
+    broadcasts=True,
 )
-@defvjp(x=lambda g: g, value=lambda g, value_shape, index: _fold_to(g[index], value_shape))
+@defvjp(x=lambda g: g, value=lambda g, index: g[index])
 def _add_at(x: Array, value: Array, /, index: Any) -> Array:
     out = np.array(x)
     np.add.at(out, index, value)
     return out
-
-
-def _fold_to(g: Array, shape: tuple[int, ...]) -> Array:
-    from minigrad.ops.shape import fold
-
-    return g if g.shape == shape else fold(g, shape)
 
 
 def set_at(x: Array, index: Any, value: Array) -> Array:
@@ -119,9 +115,7 @@ def set_at(x: Array, index: Any, value: Array) -> Array:
     return _set_at(x, value, plain_index(index))
 
 
-def pull_value(
-    g: Array, x_shape: tuple[int, ...], value_shape: tuple[int, ...], index: Any
-) -> Array:
+def pull_value(g: Array, x_shape: tuple[int, ...], index: Any) -> Array:
     """``g[index]`` for the values that stayed."""
     taken = g[index]
     if not writes_once(index):
@@ -129,7 +123,7 @@ def pull_value(
         last = np.empty(x_shape, dtype=int)
         last[index] = order
         taken = np.where(np.equal(last[index], order), taken, 0.0)
-    return _fold_to(taken, value_shape)
+    return taken
 
 
 def pull_target(g: Array, index: Any) -> Array:
@@ -144,6 +138,7 @@ def pull_target(g: Array, index: Any) -> Array:
         case((3,), (2,), index=np.array([0, 0])),
         case((3, 2), (), index=1),
     ],
+    broadcasts=True,
 )
 @defvjp(x=pull_target, value=pull_value)
 def _set_at(x: Array, value: Array, /, index: Any) -> Array:

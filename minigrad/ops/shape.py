@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -86,13 +85,6 @@ def ravel(x: Array, order: Literal["C", "F"] = "C") -> Array:
 def pull_transpose(g: Array, axes: Sequence[int] | None) -> Array:
     """``g`` with its axes in the order before."""
     return np.transpose(g, None if axes is None else [int(i) for i in np.argsort(axes)])
-
-
-def _transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
-    x = np.asarray(x)
-    if axes is not None:
-        axes = [operator.index(i) % x.ndim if -x.ndim <= i < x.ndim else i for i in axes]
-    return x.transpose(axes)
 
 
 @primitive(
