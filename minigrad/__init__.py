@@ -6,20 +6,10 @@
 
 from typing import TYPE_CHECKING
 
-from minigrad import data, nn, ops, optim
+from minigrad import data, functional, nn, ops, optim
 from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
-from minigrad.functional import (
-    accuracy,
-    binary_cross_entropy_with_logits,
-    composite,
-    cross_entropy,
-    dropout,
-    linear,
-    log_softmax,
-    mse_loss,
-    softmax,
-)
+from minigrad.functional import *
 from minigrad.graph import enable_grad, no_grad, scope
 from minigrad.nn.init import set_default_dtype
 from minigrad.ops import *
@@ -41,29 +31,22 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "NotDifferentiable",
             "ShapeError",
             "Tensor",
-            "accuracy",
-            "binary_cross_entropy_with_logits",
             "case",
-            "composite",
             "composition",
-            "cross_entropy",
             "data",
             "defvjp",
             "draw",
-            "dropout",
             "enable_grad",
             "evaluate",
             "fit",
+            "functional",
             "grad",
             "gradcheck",
             "hessian",
             "hvp",
             "jacobian",
             "jvp",
-            "linear",
             "load",
-            "log_softmax",
-            "mse_loss",
             "nn",
             "no_grad",
             "ops",
@@ -73,10 +56,10 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "scope",
             "seed",
             "set_default_dtype",
-            "softmax",
             "tensor",
             "value_and_grad",
             "vjp",
+            *functional.__all__,
             *ops.__all__,
         ]
     )

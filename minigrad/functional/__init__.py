@@ -1,0 +1,22 @@
+"""Functions composed of ops: softmax, losses, dropout. None has a gradient rule of its own.
+
+Each is a scope of its own, so that drawings show it as one card that can be opened. Given Tensors
+they are recorded, given arrays they return arrays.
+"""
+
+from typing import TYPE_CHECKING
+
+from minigrad.functional import activation, affine, composition, loss, metric, noise
+from minigrad.functional.activation import *
+from minigrad.functional.affine import *
+from minigrad.functional.composition import *
+from minigrad.functional.loss import *
+from minigrad.functional.metric import *
+from minigrad.functional.noise import *
+
+if not TYPE_CHECKING:  # a type checker takes what the stars bring
+    __all__ = sorted(
+        name
+        for module in (activation, affine, composition, loss, metric, noise)
+        for name in module.__all__
+    )
