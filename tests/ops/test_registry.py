@@ -48,22 +48,53 @@ def assigned_by_hand(x, value, index):
     return out
 
 
+def every_place(shape, window, axis, step, dilation):
+    """Pairs of an index into the windows and one into the array they slide over."""
+    counts = list(shape)
+    for i, k, s, d in zip(axis, window, step, dilation, strict=True):
+        counts[i] = (shape[i] - d * (k - 1) - 1) // s + 1
+    for position in np.ndindex(*counts):
+        for offset in np.ndindex(*window):
+            place = list(position)
+            for i, k, s, d in zip(axis, offset, step, dilation, strict=True):
+                place[i] = position[i] * s + k * d
+            yield position + offset, tuple(place)
+
+
+def windows_by_hand(x, window_shape, axis, step, dilation):
+    pairs = dict(every_place(x.shape, window_shape, axis, step, dilation))
+    out = np.zeros([n + 1 for n in max(pairs)], x.dtype)
+    for place, source in pairs.items():
+        out[place] = x[source]
+    return out
+
+
+def overlapped_by_hand(windows, shape, axis, step, dilation):
+    out = np.zeros(shape)
+    for place, target in every_place(shape, windows.shape[len(shape) :], axis, step, dilation):
+        out[target] += windows[place]
+    return out.astype(windows.dtype)
+
+
 # What an op computes, written another way, where its kernel is not a NumPy function.
 REFERENCES = {
     "add_along_axis": added_along_by_hand,
     "add_at": lambda x, value, index: added_by_hand(x, index, value),
     "astype": lambda x, dtype: np.array(x, dtype=dtype),
     "clip": np.clip,
+    "contract": lambda a, b, subscripts: np.einsum(subscripts, a, b),
     "concatenate": lambda *arrays, axis: np.concatenate(arrays, axis),
     "einsum": lambda *operands, subscripts: np.einsum(subscripts, *operands),
     "getitem": lambda x, index: x[index],
     "logsumexp": lambda x, axis, keepdims: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+    "overlap_add": overlapped_by_hand,
     "one_hot": lambda labels, num_classes, dtype: np.eye(num_classes, dtype=dtype)[labels],
     "pad": np.pad,
     "relu": lambda x: np.where(x > 0, x, x.dtype.type(0)),
     "scatter_add": lambda g, shape, index: added_by_hand(np.zeros(shape, g.dtype), index, g),
     "set_at": assigned_by_hand,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sliding_windows": windows_by_hand,
     "softplus": lambda x: np.log1p(np.exp(x)),
     "spread": spread_by_hand,
     "stop_gradient": lambda x: x,
