@@ -11,6 +11,7 @@ from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad,
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import *
 from minigrad.graph import enable_grad, no_grad, scope
+from minigrad.names import advice as _advice
 from minigrad.nn.init import set_default_dtype
 from minigrad.ops import *
 from minigrad.primitive import case, composition, defvjp, primitive
@@ -63,3 +64,8 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             *ops.__all__,
         ]
     )
+
+    def __getattr__(name: str) -> object:
+        """Say what a name that does not exist is called here; runs on failure only."""
+        known = () if name[:1] == "_" else __all__
+        raise AttributeError(_advice(name, "minigrad", known), name=name)

@@ -1,8 +1,14 @@
-"""What an error of a kernel says: the operands by name and shape, where they met, and the fix."""
+"""What an error of a kernel says: the operands by name and shape, where they met, and the fix.
+
+And what is said where a Tensor would become a plain number without anybody having asked for it.
+"""
 
 from __future__ import annotations
 
+import dis
+import functools
 from collections.abc import Sequence
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -42,3 +48,70 @@ def explained(
     signature = ", ".join(f"{operand} {operand.dtype}".rstrip() for operand in operands)
     error.add_note(f"  while computing {primitive.name}({signature}){where}")
     return error
+
+
+def silent_exit(frame: FrameType) -> str:
+    """Say what takes a plain number of a Tensor without being asked to; "" if it was asked to.
+
+    ``float(t)`` asks. ``math.exp(t)``, ``array[i] = t`` and ``np.float64(t)`` call ``__float__``
+    just the same, and the gradient would be lost in silence. Which of them it is stands in the
+    instruction that the caller is at, the only trace that a call from C leaves.
+
+    >>> import math
+    >>> from minigrad import tensor
+    >>> math.exp(tensor(1.0, requires_grad=True))
+    Traceback (most recent call last):
+    minigrad.errors.NotDifferentiable: math.exp(t) would turn a tensor that requires a gradient \
+into a plain number, which has none: use np.exp(t), or float(t) if that is meant
+    """
+    instruction, chain = _instruction(frame.f_code, frame.f_lasti)
+    if instruction == "STORE_SUBSCR":
+        return (
+            "array[i] = t would keep the number and lose the gradient: collect tensors in a list "
+            "and join them by np.stack(ts), or use mg.set_at(array, i, t)"
+        )
+    called = _resolved(frame, chain)
+    module = getattr(called, "__module__", None)
+    owner = getattr(called, "__self__", None)
+    if not isinstance(owner, np.ndarray) and module not in ("math", "cmath", "numpy"):
+        return ""
+    name = ".".join(chain)
+    plain = chain[-1]
+    instead = f"np.{plain}(t)" if isinstance(getattr(np, plain, None), np.ufunc) else "NumPy on t"
+    return (
+        f"{name}(t) would turn a tensor that requires a gradient into a plain number, which has "
+        f"none: use {instead}, or float(t) if that is meant"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _instruction(code: CodeType, offset: int) -> tuple[str, tuple[str, ...]]:
+    """The instruction at ``offset``, and the dotted name of what it calls, if it is a call."""
+    instructions = list(dis.get_instructions(code))
+    here = next((i for i in instructions if i.offset == offset), None)
+    if here is None or here.positions is None or not here.opname.startswith("CALL"):
+        return ("", ()) if here is None else (here.opname, ())
+    start = (here.positions.lineno, here.positions.col_offset)
+    end = (here.positions.end_lineno, here.positions.end_col_offset)
+    chain = []
+    for i in instructions:
+        where = i.positions
+        if where is None or None in where or not i.opname.startswith("LOAD_"):
+            continue
+        inside = (where.lineno, where.col_offset) == start
+        if inside and (where.end_lineno, where.end_col_offset) < end and i.offset < offset:
+            chain.append(i.argval)
+    named = chain and all(isinstance(name, str) for name in chain)
+    return here.opname, tuple(chain) if named else ()
+
+
+def _resolved(frame: FrameType, chain: tuple[str, ...]) -> Any:
+    """What a dotted name means in a frame, as far as modules and arrays lead; else None."""
+    if not chain:
+        return None
+    found = frame.f_locals.get(chain[0], frame.f_globals.get(chain[0]))
+    for name in chain[1:]:
+        if not isinstance(found, ModuleType | np.ndarray):
+            return None
+        found = getattr(found, name, None)
+    return found

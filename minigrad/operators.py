@@ -6,18 +6,19 @@ Tensor fills with the function that records.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from minigrad import ops
+from minigrad.dispatch import call_function, call_ufunc
 from minigrad.errors import NotDifferentiable
-from minigrad.primitive import NUMPY, Array
+from minigrad.explain import silent_exit
+from minigrad.names import advice
+from minigrad.primitive import Array
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -31,42 +32,29 @@ class Operators:
     __slots__ = ()
     __primitive__: ClassVar[Callable[..., Any]]
     _data: Array
+    _node: Any
 
     # NumPy's protocols: np.exp(t), np.sum(t, axis=0), array + t
 
     __array_priority__ = 1000.0
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Interpret a NumPy ufunc, or its ``reduce``, as the primitive that differentiates it."""
-        out = kwargs.pop("out", None)
-        function, name = ufunc, ufunc.__name__
-        if method != "__call__":
-            function, name = getattr(ufunc, method), f"{name}.{method}"
-        if kwargs:
-            kwargs = {k: v for k, v in kwargs.items() if not _is_default(v, _UFUNC.get(k, ...))}
-        if method == "reduce":
-            kwargs.setdefault("axis", 0)
-        if out is not None and isinstance(out[0], Operators):
-            raise NotDifferentiable(_OUT)
-        result = _differentiable(function, f"np.{name}")(*inputs, **kwargs)
-        if out is None or result is NotImplemented:
-            return result
-        if result._node is not None:
-            raise NotDifferentiable(_OUT)
-        np.copyto(out[0], result._data, casting="same_kind")
-        return out[0]
+        """Interpret a NumPy ufunc, or one of its methods, as the op that differentiates it."""
+        return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Interpret a NumPy function as the primitive or composition that differentiates it."""
-        if func in _ABOUT:
-            return func(*map(_plain_index, args), **{k: _plain_index(v) for k, v in kwargs.items()})
-        op = _differentiable(func, f"{func.__module__}.{func.__name__}")
-        form = _form(func, op)
-        if len(args) > form.alike or not kwargs.keys() <= form.own:
-            args, kwargs = _translated(form, op, args, kwargs)
-        return op(*args, **kwargs)
+        return call_function(func, args, kwargs)
+
+    if not TYPE_CHECKING:  # a type checker is to say itself that an attribute is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what an attribute that does not exist is called here; runs on failure only."""
+            owner = f"a {type(self).__name__}"
+            known = () if name[:1] == "_" else ops.__all__
+            raise AttributeError(advice(name, owner, known), name=name, obj=self)
 
     # Python's operators
 
@@ -105,6 +93,12 @@ class Operators:
 
     def __rmod__(self, other: Any) -> Tensor:
         return self.__primitive__(ops.remainder, (other, self), _NO_PARAMS)
+
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return other // self, other % self
 
     def __pow__(self, other: Any) -> Tensor:
         if other.__class__ is int and other == 2:
@@ -196,6 +190,10 @@ class Operators:
         return bool(self._data)
 
     def __float__(self) -> float:
+        if self._node is not None:
+            message = silent_exit(sys._getframe(1))
+            if message:
+                raise NotDifferentiable(message)
         return float(self._data.item())
 
     def __int__(self) -> int:
@@ -218,10 +216,13 @@ class Operators:
 
     def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """Return the same elements in another shape, as ``t.reshape(2, 3)`` or with a tuple."""
-        if order != "C":
-            raise TypeError(f"reshape() of a Tensor knows order='C' only, not {order!r}")
         if len(shape) == 1:
             shape = shape[0]
+        if order == "F":  # the first index fastest: the C order of what is reversed
+            turned = ops.reshape(ops.transpose(self), tuple(np.atleast_1d(shape)[::-1].tolist()))
+            return ops.transpose(turned)
+        if order != "C":
+            raise ValueError(f"reshape: order is 'C' or 'F', not {order!r}")
         return self.__primitive__(ops.reshape, (self,), {"shape": shape})
 
     def transpose(self, *axes: Any) -> Tensor:
@@ -238,99 +239,3 @@ def _plain_index(index: Any) -> Any:
     if isinstance(index, Operators):
         return index._data
     return np.asarray(index) if isinstance(index, list) and index else index
-
-
-_ABOUT = frozenset({np.shape, np.ndim, np.size, np.result_type, np.array_equal, np.allclose})
-_ABOUT |= {np.isclose, np.zeros_like, np.ones_like, np.full_like, np.empty_like}
-_ABOUT |= {np.array_equiv, np.iscomplexobj, np.isrealobj}
-_OUT = (
-    "out= (and array += tensor) writes where nothing is recorded: use the result instead, "
-    "such as a = a + t"
-)
-
-
-def _differentiable(function: Any, name: str) -> Callable[..., Any]:
-    """The primitive or composition that differentiates a NumPy function."""
-    op = NUMPY.get(function)
-    if op is None:
-        raise NotDifferentiable(
-            f"{name.replace('numpy.', 'np.')} has no gradient rule in minigrad, so it can't be "
-            "applied to a Tensor: use t.numpy() to leave the graph, or compose it of mg.ops"
-        )
-    return op
-
-
-_UFUNC = {"dtype": None, "where": True, "casting": "same_kind", "order": "K", "subok": True}
-_OTHERWISE = {"correction": "ddof"}
-
-
-class _Form(NamedTuple):
-    """What an op calls the parameters of the NumPy function that it differentiates.
-
-    ``alike`` counts the leading parameters that mean the same in both, and ``own`` names those
-    that do by keyword: a call that has no others is passed on as it is.
-    """
-
-    alike: int
-    own: frozenset[str]
-    inputs: tuple[str, ...]
-    names: tuple[str, ...]
-    defaults: dict[str, Any]
-    renamed: dict[str, str]
-
-
-@functools.cache
-def _form(function: Any, op: Callable[..., Any]) -> _Form:
-    parameters = inspect.signature(op).parameters.values()
-    own = [p.name for p in parameters]
-    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    inputs = tuple(p.name for p in needed)
-    by_keyword = frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
-    try:
-        theirs = list(inspect.signature(function).parameters.values())
-    except ValueError:  # compiled functions of older NumPys do not tell
-        theirs = []
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):  # an op that takes whatever NumPy does
-        by_keyword |= {p.name for p in theirs}
-    unused: dict[str, Any] = {"out": None, "dtype": None}
-    if not theirs:
-        return _Form(len(own), by_keyword, inputs, (*own, "out"), unused, {})
-    if theirs[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        return _Form(sys.maxsize, by_keyword, inputs, (), unused, {})
-    renamed = {}
-    for i, parameter in enumerate(theirs):
-        name = _OTHERWISE.get(parameter.name, parameter.name)
-        if i < len(inputs) or name in own:
-            renamed[parameter.name] = inputs[i] if i < len(inputs) else name
-    names = tuple(p.name for p in theirs)
-    same = [renamed.get(name) == mine for name, mine in zip(names, own, strict=False)]
-    alike = same.index(False) if False in same else len(same)
-    return _Form(alike, by_keyword, inputs, names, {p.name: p.default for p in theirs}, renamed)
-
-
-def _translated(
-    form: _Form, op: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments of a NumPy function as its op takes them.
-
-    What the op does not know may be given as NumPy's default, which says nothing.
-    """
-    params: dict[str, Any] = {}
-    given = dict(zip(form.names, args, strict=False)) | kwargs
-    for name, value in given.items():
-        own = form.renamed.get(name, name)
-        if value is np._NoValue:
-            continue
-        if own in form.own or own in form.inputs:
-            params[own] = value
-        elif not _is_default(value, form.defaults.get(name, ...)):
-            if name == "out":
-                raise NotDifferentiable(_OUT)
-            known = ", ".join(sorted(form.own)) or "none"
-            raise TypeError(f"{op.__name__}() has no parameter {name!r}; it has {known}")
-    inputs = [params.pop(name) for name in form.inputs if name in params]
-    return (*inputs, *args[len(form.names) :]), params
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    return value is default or (value.__class__ in (str, bool) and value == default)

@@ -242,15 +242,19 @@ def test_backward_errors_say_what_to_do_and_doing_it_helps():
 def test_a_numpy_function_without_a_rule_says_so_and_its_ways_out_work():
     x = named("x", 2)
     assert message_of(NotDifferentiable, lambda: np.histogram(x)) == (
-        "np.histogram has no gradient rule in minigrad, so it can't be applied to a Tensor: "
-        "use t.numpy() to leave the graph, or compose it of mg.ops"
+        "np.histogram has no gradient rule in minigrad, so it can't be applied to a Tensor that "
+        "requires a gradient: counts are constant between jumps; of t.numpy() they are right, and "
+        "mg.add_at(zeros, indices, weights) sums weights with a gradient "
+        "(use t.numpy() to leave the graph, or compose it of mg.ops)"
     )
     assert message_of(NotDifferentiable, lambda: np.spacing(x)).startswith("np.spacing has no")
     assert message_of(NotDifferentiable, lambda: np.fft.fft(x)).startswith("np.fft.fft has no")
-    assert message_of(NotDifferentiable, lambda: np.subtract.outer(x, x)).startswith(
-        "np.subtract.outer has no gradient rule"
+    assert message_of(NotDifferentiable, lambda: np.nextafter.outer(x, x)).startswith(
+        "np.nextafter.outer has no gradient rule"
     )
     np.histogram(x.numpy())
+    mg.add_at(np.zeros(3), np.array([2, 2]), x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [1.0, 1.0])
 
 
 def test_an_array_of_a_tensor_that_requires_a_gradient_is_refused_and_its_way_out_works():
