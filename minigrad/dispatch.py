@@ -166,11 +166,15 @@ def _is_default(value: Any, default: Any) -> bool:
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     """What ``np.ufunc(*inputs)``, or one of its methods, is, where some input is a Tensor."""
+    if ufunc not in NUMPY:
+        adopted = ops.special.of_scipy(ufunc)
+        if adopted is not None:
+            NUMPY[ufunc] = adopted
     if method == "__call__" and not kwargs:
         op = NUMPY.get(ufunc)
         if op is not None:
             return op(*inputs)
-    function, name = ufunc, f"np.{ufunc.__name__}"
+    function, name = ufunc, f"{ops.special.home_of(ufunc)}.{ufunc.__name__}"
     if method != "__call__":
         function, name = getattr(ufunc, method), f"{name}.{method}"
     if kwargs.get("out") is not None or method == "at":

@@ -34,7 +34,7 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(
         ["np.save", "np.savez", "np.savez_compressed", "np.savetxt"], _FILE + ", or mg.save"
     ),
-    **dict.fromkeys(["np.frexp", "np.spacing", "np.nextafter", "np.packbits"], _BITS),
+    **dict.fromkeys(["np.spacing", "np.nextafter", "np.packbits"], _BITS),
     "np.piecewise": "np.where(condition, f(t), g(t)) has a gradient",
     "np.apply_along_axis": "np.stack([f(row) for row in t]) has a gradient",
     "np.apply_over_axes": "give the function all axes: np.sum(t, axis=(0, 1), keepdims=True)",
@@ -44,7 +44,6 @@ INSTEAD: dict[str, str] = {
     "np.linspace": "start + (stop - start) * np.linspace(0, 1, n) has a gradient",
     "np.logspace": "10 ** (start + (stop - start) * np.linspace(0, 1, n)) has a gradient",
     "np.geomspace": "start * (stop / start) ** np.linspace(0, 1, n) has a gradient",
-    "np.nan_to_num": "np.where(np.isnan(t), 0.0, t) has a gradient",
 }
 """NumPy function -> the sentence that ends its error."""
 

@@ -6,18 +6,83 @@ kind; an op is one block in it, and its name in ``__all__`` there is all that ma
 
 from typing import TYPE_CHECKING
 
-from minigrad.ops import compare, elementwise, index, linalg, reduce, shape, window
+from minigrad.ops import (
+    compare,
+    contraction,
+    cumulative,
+    decomposition,
+    diagonals,
+    elementwise,
+    exponential,
+    index,
+    join,
+    linalg,
+    magnitude,
+    missing,
+    moments,
+    product,
+    quantiles,
+    reduce,
+    rounding,
+    sampled,
+    selection,
+    shape,
+    sorting,
+    special,
+    trigonometry,
+    window,
+)
 from minigrad.ops.compare import *
+from minigrad.ops.contraction import *
+from minigrad.ops.cumulative import *
+from minigrad.ops.diagonals import *
 from minigrad.ops.elementwise import *
+from minigrad.ops.exponential import *
 from minigrad.ops.index import *
-from minigrad.ops.linalg import *
+from minigrad.ops.join import *
+from minigrad.ops.magnitude import *
+from minigrad.ops.missing import *
+from minigrad.ops.moments import *
+from minigrad.ops.product import *
+from minigrad.ops.quantiles import *
 from minigrad.ops.reduce import *
+from minigrad.ops.rounding import *
+from minigrad.ops.sampled import *
+from minigrad.ops.selection import *
 from minigrad.ops.shape import *
+from minigrad.ops.sorting import *
+from minigrad.ops.special import *
+from minigrad.ops.trigonometry import *
 from minigrad.ops.window import *
 
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(
         name
-        for module in (compare, elementwise, index, linalg, reduce, shape, window)
+        for module in (
+            compare,
+            contraction,
+            cumulative,
+            decomposition,
+            diagonals,
+            elementwise,
+            exponential,
+            index,
+            join,
+            linalg,
+            magnitude,
+            missing,
+            moments,
+            product,
+            quantiles,
+            reduce,
+            rounding,
+            sampled,
+            selection,
+            shape,
+            sorting,
+            special,
+            trigonometry,
+            window,
+        )
         for name in module.__all__
     )

@@ -1,4 +1,4 @@
-"""Comparisons and truth: ops that have no gradient and give booleans."""
+"""Comparisons, truth and whole numbers: ops that have no gradient."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ __all__ = [
     "all",
     "any",
     "bitwise_and",
+    "bitwise_count",
     "bitwise_not",
     "bitwise_or",
     "bitwise_xor",
     "equal",
+    "gcd",
     "greater",
     "greater_equal",
+    "iscomplex",
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "lcm",
+    "left_shift",
     "less",
     "less_equal",
     "logical_and",
@@ -26,12 +34,14 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "not_equal",
+    "right_shift",
+    "signbit",
 ]
 
 
 @primitive(np.equal, onnx="Equal")
 def equal(a: Array, b: Array, /) -> Array:
-    """Whether ``a == b``, elementwise.
+    """Whether ``a == b``, elementwise. PyTorch calls it ``eq``.
 
     >>> equal(np.array([1, 2]), 2)
     array([False,  True])
@@ -155,6 +165,60 @@ def bitwise_not(x: Array, /) -> Array:
     """
 
 
+@primitive(np.bitwise_count)
+def bitwise_count(x: Array, /) -> Array:
+    """Number of ones among the bits of ``|x|``.
+
+    >>> bitwise_count(np.array([0, 3, 8]))
+    array([0, 2, 1], dtype=uint8)
+    """
+
+
+@primitive(np.left_shift)
+def left_shift(a: Array, b: Array, /) -> Array:
+    """Bits of ``a`` moved up by ``b``. PyTorch calls it ``bitwise_left_shift``.
+
+    >>> left_shift(np.array([1, 3]), 2)
+    array([ 4, 12])
+    """
+
+
+@primitive(np.right_shift)
+def right_shift(a: Array, b: Array, /) -> Array:
+    """Bits of ``a`` moved down by ``b``. PyTorch calls it ``bitwise_right_shift``.
+
+    >>> right_shift(np.array([4, 12]), 2)
+    array([1, 3])
+    """
+
+
+@primitive(np.gcd)
+def gcd(a: Array, b: Array, /) -> Array:
+    """Greatest common divisor of whole numbers.
+
+    >>> gcd(np.array([12, 7]), 18)
+    array([6, 1])
+    """
+
+
+@primitive(np.lcm)
+def lcm(a: Array, b: Array, /) -> Array:
+    """Least common multiple of whole numbers.
+
+    >>> lcm(np.array([4, 7]), 6)
+    array([12, 42])
+    """
+
+
+@primitive(np.signbit)
+def signbit(x: Array, /) -> Array:
+    """Whether an element has a minus sign, as -0.0 has too.
+
+    >>> signbit(np.array([-1.0, -0.0, 0.0]))
+    array([ True,  True, False])
+    """
+
+
 @primitive(np.isnan, onnx="IsNaN")
 def isnan(x: Array, /) -> Array:
     """Whether an element is not a number.
@@ -170,6 +234,42 @@ def isinf(x: Array, /) -> Array:
 
     >>> isinf(np.array([1.0, -np.inf]))
     array([False,  True])
+    """
+
+
+@primitive(np.isposinf)
+def isposinf(x: Array, /) -> Array:
+    """Whether an element is infinity.
+
+    >>> isposinf(np.array([np.inf, -np.inf]))
+    array([ True, False])
+    """
+
+
+@primitive(np.isneginf)
+def isneginf(x: Array, /) -> Array:
+    """Whether an element is minus infinity.
+
+    >>> isneginf(np.array([np.inf, -np.inf]))
+    array([False,  True])
+    """
+
+
+@primitive(np.isreal)
+def isreal(x: Array, /) -> Array:
+    """Whether an element has no imaginary part, as all of a real array.
+
+    >>> isreal(np.array([1.0, 2.0]))
+    array([ True,  True])
+    """
+
+
+@primitive(np.iscomplex)
+def iscomplex(x: Array, /) -> Array:
+    """Whether an element has an imaginary part.
+
+    >>> iscomplex(np.array([1.0, 2.0]))
+    array([False, False])
     """
 
 

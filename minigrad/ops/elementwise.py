@@ -16,33 +16,38 @@ __all__ = [
     "absolute",
     "add",
     "astype",
-    "ceil",
+    "cbrt",
     "clip",
-    "cos",
+    "conj",
+    "conjugate",
     "divide",
-    "exp",
-    "expm1",
-    "floor",
+    "divmod",
+    "fabs",
+    "float_power",
     "floor_divide",
-    "log",
-    "log1p",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
+    "imag",
+    "ldexp",
     "maximum",
     "minimum",
+    "mod",
+    "modf",
     "multiply",
+    "nan_to_num",
     "negative",
     "positive",
     "power",
+    "real",
+    "reciprocal",
     "relu",
     "remainder",
-    "sigmoid",
-    "sign",
-    "sin",
-    "softplus",
     "sqrt",
     "square",
     "stop_gradient",
     "subtract",
-    "tanh",
     "where",
 ]
 
@@ -107,6 +112,71 @@ def remainder(a: Array, b: Array, /) -> Array:
     """
 
 
+mod = remainder
+
+
+@primitive(np.fmod, domain=[(2.45, 2.9), (1.1, 1.2)])
+@defvjp(a=lambda g: g, b=lambda g, a, b, out: -g * np.rint((a - out) / b))
+def fmod(a: Array, b: Array, /) -> Array:
+    """Remainder of ``a / b`` with the sign of ``a``, as in C; not differentiable where it jumps.
+
+    ``remainder`` has the sign of ``b``, as Python's ``%`` does.
+
+    >>> fmod(np.array([1.0, -1.0]), 3.0)
+    array([ 1., -1.])
+    """
+
+
+@composition(np.divmod)
+def divmod(a: Array, b: Array) -> tuple[Array, Array]:
+    """The pair of ``floor_divide(a, b)`` and ``remainder(a, b)``.
+
+    >>> divmod(np.array([7.0, -7.0]), 2.0)
+    (array([ 3., -4.]), array([1., 1.]))
+    """
+    return floor_divide(a, b), remainder(a, b)
+
+
+@composition(np.modf)
+def modf(x: Array) -> tuple[Array, Array]:
+    """Fraction and whole part of ``x``, both with its sign; the cotangent passes to the fraction.
+
+    >>> modf(np.array([1.5, -0.25]))
+    (array([ 0.5 , -0.25]), array([ 1., -0.]))
+    """
+    finite = where(np.isinf(x), np.copysign(0.0, x), x)  # fmod of an infinity is NaN
+    return fmod(finite, 1.0), np.trunc(positive(x))
+
+
+@primitive(np.ldexp)
+@defvjp(x=lambda g, exponent: np.ldexp(g, exponent))
+def ldexp(x: Array, exponent: Array, /) -> Array:
+    """``x * 2 ** exponent`` for whole exponents, which get no gradient.
+
+    >>> ldexp(np.array([0.75, 1.0]), np.array([2, 10]))
+    array([   3., 1024.])
+    """
+
+
+@primitive(name="frexp_exponent")
+def _exponent(x: Array, /) -> Array:
+    """The exponent that ``frexp`` gives, a whole number."""
+    return np.frexp(x)[1]
+
+
+@composition(np.frexp)
+def frexp(x: Array) -> tuple[Array, Array]:
+    """Mantissa in ``[0.5, 1)`` and whole exponent, so that ``x = mantissa * 2 ** exponent``.
+
+    The exponent is constant between its jumps, so only the mantissa has a gradient.
+
+    >>> frexp(np.array([3.0, 0.125]))
+    (array([0.75, 0.5 ]), array([ 2, -2], dtype=int32))
+    """
+    exponent = _exponent(x)
+    return ldexp(x, -exponent), exponent
+
+
 @primitive(np.negative, onnx="Neg")
 @defvjp(x=lambda g: -g)
 def negative(x: Array, /) -> Array:
@@ -124,6 +194,48 @@ def positive(x: Array, /) -> Array:
 
     >>> positive(np.array([1.0, -2.0]))
     array([ 1., -2.])
+    """
+
+
+@primitive(np.conjugate)
+@defvjp(x=lambda g: g)
+def conjugate(x: Array, /) -> Array:
+    """Complex conjugate, which of a real array is a copy. Also called ``conj``, as PyTorch does.
+
+    >>> conjugate(np.array([1.0, -2.0]))
+    array([ 1., -2.])
+    """
+
+
+conj = conjugate
+
+
+@composition(np.real)
+def real(x: Array) -> Array:
+    """Real part: a real array itself.
+
+    >>> real(np.array([1.0, -2.0]))
+    array([ 1., -2.])
+    """
+    return np.asarray(x).real if isinstance(x, int | float | list) else x
+
+
+@primitive(np.imag)
+def imag(x: Array, /) -> Array:
+    """Imaginary part: zeros for a real array, without a gradient.
+
+    >>> imag(np.array([1.0, -2.0]))
+    array([0., 0.])
+    """
+
+
+@primitive(np.reciprocal, domain=POSITIVE, onnx="Reciprocal")
+@defvjp(x=lambda g, out: -g * out * out)
+def reciprocal(x: Array, /) -> Array:
+    """Reciprocal ``1 / x``; of integers whole, as NumPy's is. Differentiable where ``x != 0``.
+
+    >>> reciprocal(np.array([2.0, -4.0]))
+    array([ 0.5 , -0.25])
     """
 
 
@@ -153,6 +265,18 @@ def power(a: Array, b: Array, /) -> Array:
     """
 
 
+@composition(np.float_power)
+def float_power(a: Array, b: Array) -> Array:
+    """Power ``a ** b`` in float64, so that whole numbers may have negative exponents.
+
+    Conventions are those of ``power``.
+
+    >>> float_power(np.array([2, 4]), -1)
+    array([0.5 , 0.25])
+    """
+    return power(astype(a, np.float64), astype(b, np.float64))
+
+
 @primitive(np.square)
 @defvjp(x=lambda g, x: g * x * 2.0)
 def square(x: Array, /) -> Array:
@@ -173,97 +297,14 @@ def sqrt(x: Array, /) -> Array:
     """
 
 
-@primitive(np.exp, onnx="Exp")
-@defvjp(x=lambda g, out: g * out)
-def exp(x: Array, /) -> Array:
-    """Exponential ``e ** x``.
+@primitive(np.cbrt, domain=POSITIVE)
+@defvjp(x=lambda g, out: g / (out * out * 3.0))
+def cbrt(x: Array, /) -> Array:
+    """Cube root, also of negative numbers; its slope at 0 is infinite.
 
-    >>> exp(np.array([0.0, 1.0]))
-    array([1.        , 2.71828183])
+    >>> cbrt(np.array([8.0, -27.0]))
+    array([ 2., -3.])
     """
-
-
-@primitive(np.expm1)
-@defvjp(x=lambda g, out: g * (out + 1.0))
-def expm1(x: Array, /) -> Array:
-    """``exp(x) - 1``, exact for small ``x``.
-
-    >>> expm1(np.array([0.0, 1e-10]))
-    array([0.e+00, 1.e-10])
-    """
-
-
-@primitive(np.log, domain=POSITIVE, onnx="Log")
-@defvjp(x=lambda g, x: g / x)
-def log(x: Array, /) -> Array:
-    """Natural logarithm; differentiable where ``x > 0``.
-
-    >>> log(np.array([1.0, np.e]))
-    array([0., 1.])
-    """
-
-
-@primitive(np.log1p, domain=(-1.0, np.inf))
-@defvjp(x=lambda g, x: g / (x + 1.0))
-def log1p(x: Array, /) -> Array:
-    """``log(1 + x)``, exact for small ``x``.
-
-    >>> log1p(np.array([0.0, 1e-10]))
-    array([0.e+00, 1.e-10])
-    """
-
-
-@primitive(np.sin, onnx="Sin")
-@defvjp(x=lambda g, x: g * np.cos(x))
-def sin(x: Array, /) -> Array:
-    """Sine of an angle in radians.
-
-    >>> sin(np.array([0.0, np.pi / 2]))
-    array([0., 1.])
-    """
-
-
-@primitive(np.cos, onnx="Cos")
-@defvjp(x=lambda g, x: -g * np.sin(x))
-def cos(x: Array, /) -> Array:
-    """Cosine of an angle in radians.
-
-    >>> cos(np.array([0.0, np.pi]))
-    array([ 1., -1.])
-    """
-
-
-@primitive(np.tanh, onnx="Tanh")
-@defvjp(x=lambda g, out: g * (1.0 - out * out))
-def tanh(x: Array, /) -> Array:
-    """Hyperbolic tangent.
-
-    >>> tanh(np.array([0.0, 1e4]))
-    array([0., 1.])
-    """
-
-
-@primitive(onnx="Sigmoid")
-@defvjp(x=lambda g, out: g * out * (1.0 - out))
-def sigmoid(x: Array, /) -> Array:
-    """Logistic function ``1 / (1 + exp(-x))``, without overflow and exact in both tails.
-
-    >>> sigmoid(np.array([0.0, -1e4, 1e4]))
-    array([0.5, 0. , 1. ])
-    """
-    decay = np.exp(-np.abs(x))
-    return np.where(np.greater_equal(x, 0), 1.0, decay) / (1.0 + decay)
-
-
-@primitive(onnx="Softplus")
-@defvjp(x=lambda g, x: g * sigmoid(x))
-def softplus(x: Array, /) -> Array:
-    """Smooth rectifier ``log(1 + exp(x))``, without overflow; its slope is the sigmoid.
-
-    >>> softplus(np.array([0.0, -1e4, 1e4]))
-    array([6.93147181e-01, 0.00000000e+00, 1.00000000e+04])
-    """
-    return np.logaddexp(x, 0)
 
 
 @primitive(domain=POSITIVE, onnx="Relu")
@@ -290,32 +331,12 @@ def absolute(x: Array, /) -> Array:
 abs = absolute
 
 
-@primitive(np.sign, domain=POSITIVE, onnx="Sign")
-@defvjp(x=lambda g: g * 0.0)
-def sign(x: Array, /) -> Array:
-    """Sign of ``x``: -1, 0 or 1; constant on both sides, so its gradient is 0.
+@primitive(np.fabs, domain=POSITIVE)
+@defvjp(x=lambda g, x: g * np.sign(x))
+def fabs(x: Array, /) -> Array:
+    """Absolute value as a float, also of integers; its gradient at 0 is 0.
 
-    >>> sign(np.array([-2.0, 0.0, 5.0]))
-    array([-1.,  0.,  1.])
-    """
-
-
-@primitive(np.floor, domain=(0.1, 0.9), onnx="Floor")
-@defvjp(x=lambda g: g * 0.0)
-def floor(x: Array, /) -> Array:
-    """Largest whole number not above ``x``; constant between its jumps, so its gradient is 0.
-
-    >>> floor(np.array([-0.5, 1.5]))
-    array([-1.,  1.])
-    """
-
-
-@primitive(np.ceil, domain=(0.1, 0.9), onnx="Ceil")
-@defvjp(x=lambda g: g * 0.0)
-def ceil(x: Array, /) -> Array:
-    """Smallest whole number not below ``x``; constant between its jumps, so its gradient is 0.
-
-    >>> ceil(np.array([0.5, 1.5]))
+    >>> fabs(np.array([-1, 2]))
     array([1., 2.])
     """
 
@@ -347,6 +368,32 @@ def minimum(a: Array, b: Array, /) -> Array:
     """Smaller of ``a`` and ``b``, elementwise; where they tie, each gets half of the cotangent.
 
     >>> minimum(np.array([1.0, 4.0]), 2.0)
+    array([1., 2.])
+    """
+
+
+@primitive(np.fmax)
+@defvjp(
+    a=lambda g, a, b, out: _share(g, a, b, out),
+    b=lambda g, a, b, out: _share(g, b, a, out),
+)
+def fmax(a: Array, b: Array, /) -> Array:
+    """Larger of ``a`` and ``b``, or the one that is not NaN; a NaN gets no gradient, a tie shares.
+
+    >>> fmax(np.array([1.0, np.nan]), 2.0)
+    array([2., 2.])
+    """
+
+
+@primitive(np.fmin)
+@defvjp(
+    a=lambda g, a, b, out: _share(g, a, b, out),
+    b=lambda g, a, b, out: _share(g, b, a, out),
+)
+def fmin(a: Array, b: Array, /) -> Array:
+    """Smaller of ``a`` and ``b``, or the one that is not NaN; a NaN gets no gradient, a tie shares.
+
+    >>> fmin(np.array([1.0, np.nan]), 2.0)
     array([1., 2.])
     """
 
@@ -409,6 +456,28 @@ def where(condition: Array, a: Array, b: Array, /) -> Array:
     """
 
 
+@primitive(np.nan_to_num, cases=[case(2, 3), case((), nan=1.0, posinf=2.0)])
+@defvjp(x=lambda g, x: np.where(np.isfinite(x), g, 0.0))
+def nan_to_num(
+    x: Array,
+    /,
+    nan: float = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Array:
+    """``x`` with numbers in place of NaN and infinities, where its gradient is 0.
+
+    Args:
+        x: Any array.
+        nan: What replaces NaN.
+        posinf: What replaces infinity; by default the largest number of the dtype.
+        neginf: What replaces minus infinity; by default the smallest number of the dtype.
+
+    >>> nan_to_num(np.array([1.0, np.nan, np.inf]), posinf=9.0)
+    array([1., 0., 9.])
+    """
+
+
 @primitive(name="astype", cases=[case(2, 3, dtype=np.float32)])
 @defvjp(x=lambda g: g)
 def _astype(x: Array, /, dtype: type | np.dtype) -> Array:
@@ -431,6 +500,8 @@ def astype(x: Array, dtype: type | np.dtype, copy: bool = True) -> Array:
 @primitive()
 def stop_gradient(x: Array, /) -> Array:
     """``x`` as a constant: it has no rule, so nothing is recorded and no gradient passes.
+
+    PyTorch calls it ``detach``.
 
     >>> stop_gradient(np.array([1.0]))
     array([1.])

@@ -26,6 +26,7 @@ GENERATED: dict[int, tuple[Shapes, ...]] = {
 }
 """Shapes on which ops are called that declare no cases, by their number of inputs."""
 
+WHOLE = frozenset({"gcd", "lcm", "left_shift", "right_shift"})  # ops that take whole numbers only
 WIDTH = 2.0  # how far from its finite end, or from 0, an unbounded domain is sampled
 
 
@@ -77,7 +78,8 @@ def kind_of(primitive: Primitive[...], position: int) -> str:
     name = primitive.inputs[0 if primitive.variadic else position]
     if name == "condition" or primitive.name.startswith("logical_"):
         return "b"
-    return "i" if name == "labels" or primitive.name.startswith("bitwise_") else "f"
+    whole = name in {"labels", "exponent"} or primitive.name in WHOLE
+    return "i" if whole or primitive.name.startswith("bitwise_") else "f"
 
 
 def call_of(
