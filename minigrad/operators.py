@@ -218,12 +218,7 @@ class Operators:
         """Return the same elements in another shape, as ``t.reshape(2, 3)`` or with a tuple."""
         if len(shape) == 1:
             shape = shape[0]
-        if order == "F":  # the first index fastest: the C order of what is reversed
-            turned = ops.reshape(ops.transpose(self), tuple(np.atleast_1d(shape)[::-1].tolist()))
-            return ops.transpose(turned)
-        if order != "C":
-            raise ValueError(f"reshape: order is 'C' or 'F', not {order!r}")
-        return self.__primitive__(ops.reshape, (self,), {"shape": shape})
+        return self.__primitive__(ops.reshape, (self,), {"shape": shape, "order": order})
 
     def transpose(self, *axes: Any) -> Tensor:
         """Return the axes in another order, reversed by default."""

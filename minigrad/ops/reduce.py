@@ -1,32 +1,31 @@
-"""Reductions over ``axis`` (an int, a tuple, negative, or None for all), and sorting.
+"""Reductions over ``axis``: an int, a tuple, negative, or None for all.
 
-``spread`` is the adjoint of a sum: it repeats a cotangent along the axes that were reduced.
+``spread`` is the adjoint of a sum: it repeats a cotangent along the axes that were reduced. What
+NumPy's ``dtype``, ``initial`` and ``where`` ask for is composed of the plain reductions.
 """
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 
 from minigrad.ops.elementwise import stop_gradient
-from minigrad.ops.shape import expand_reduced
-from minigrad.primitive import Array, Axis, case, defvjp, primitive
+from minigrad.ops.index import plain_index
+from minigrad.ops.shape import expand_reduced, operand
+from minigrad.primitive import Array, Axis, Primitive, case, composition, defvjp, primitive
 
 __all__ = [
     "argmax",
     "argmin",
-    "argsort",
+    "count_nonzero",
     "logsumexp",
     "max",
-    "mean",
     "min",
     "prod",
-    "sort",
+    "ptp",
     "spread",
-    "std",
     "sum",
-    "var",
 ]
 
 REDUCTIONS = [
@@ -55,139 +54,163 @@ def spread(g: Array, /, shape: tuple[int, ...], axis: Axis = None, keepdims: boo
     return out
 
 
-@primitive(np.add.reduce, numpy=[np.add.reduce, np.sum], cases=REDUCTIONS, onnx="ReduceSum")
+@primitive(
+    np.add.reduce,
+    numpy=[np.add.reduce, np.sum],
+    name="sum",
+    cases=REDUCTIONS,
+    onnx="ReduceSum",
+)
 @defvjp(x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims))
-def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum over ``axis``.
+def _sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over ``axis``."""
+
+
+def _chosen(x: Array, dtype: Any, where: Any, fill: Any) -> Array:
+    """``x`` converted, with ``fill`` where it does not count."""
+    x = operand(x)
+    if dtype is not None and x.dtype != dtype:
+        x = np.astype(x, dtype)
+    if where is None or where is True:
+        return x
+    return np.where(np.broadcast_to(plain_index(where), x.shape), x, fill)
+
+
+@composition(np.add.reduce, np.sum)
+def sum(
+    x: Array,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    """Sum over ``axis`` of the elements for which ``where`` holds, plus ``initial``.
+
+    The sum of nothing is 0. Integers shorter than 64 bits are summed in 64, as NumPy does.
 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
+    >>> float(sum(np.array([1.0, np.nan]), where=[True, False]))
+    1.0
     """
-
-
-def _count(shape: tuple[int, ...], axis: Axis) -> int:
-    """Number of elements that a reduction over ``axis`` combines."""
-    if axis is None or not shape:
-        return math.prod(shape)
-    count = 1
-    for i in axis if isinstance(axis, tuple) else (axis,):
-        count *= shape[i]
-    return count
-
-
-@primitive(numpy=[np.mean], cases=REDUCTIONS, onnx="ReduceMean")
-@defvjp(
-    x=lambda g, x_shape, axis, keepdims: spread(
-        g / float(_count(x_shape, axis)), x_shape, axis, keepdims
-    )
-)
-def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Mean over ``axis``; integers give float64.
-
-    >>> mean(np.array([[1.0, 2.0], [3.0, 6.0]]), axis=0)
-    array([2., 4.])
-    """
-    if not isinstance(x, np.ndarray) or x.dtype.char not in "fd" or not x.size:
-        return np.mean(x, axis=axis, keepdims=keepdims)
-    # np.mean is a Python function four times as slow as this on small arrays.
-    count = x.size if axis is None else _count(x.shape, axis)
-    total: Array = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-    return total / float(count)
+    if dtype is None and initial is None and where is None:
+        return _sum.apply((x,), {"axis": axis, "keepdims": keepdims})
+    out = _sum(_chosen(x, dtype, where, 0), axis, keepdims)
+    return out if initial is None else out + initial
 
 
 def pull_extremum(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
     """Divide the cotangent among the elements that reach the extremum."""
     ndim = len(x.shape)
-    winners = np.equal(x, expand_reduced(out, ndim, axis, keepdims)).astype(g.dtype)
+    equal = np.equal(x, expand_reduced(out, ndim, axis, keepdims))
+    winners = np.logical_or(equal, np.not_equal(x, x)).astype(g.dtype)  # NaN is its own extremum
     ties = np.add.reduce(winners, axis=axis, keepdims=True)
     return winners * (expand_reduced(g, ndim, axis, keepdims) / ties)
+
+
+def _extremum(op: Primitive[...], x: Array, axis: Axis, keepdims: bool) -> Array:
+    try:
+        return op.apply((x,), {"axis": axis, "keepdims": keepdims})
+    except ValueError as error:
+        if 0 in np.shape(x):
+            error.add_note(
+                f"  {op.name} of no elements: shape {np.shape(x)}, axis {axis}; "
+                "initial= says what it is then"
+            )
+        raise
+
+
+def _bounded(
+    op: Primitive[...],
+    pairwise: np.ufunc,
+    x: Array,
+    axis: Axis,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
+) -> Array:
+    """An extremum of those elements that count, and of ``initial``."""
+    if initial is None:
+        raise ValueError(f"{op.name}: with where=, initial= must say what {op.name} of nothing is")
+    x = operand(x)
+    if x.dtype.kind == "f":
+        never: Any = -np.inf if op.name == "max" else np.inf
+    elif x.dtype.kind == "b":
+        never = op.name == "min"
+    else:
+        limits = np.iinfo(x.dtype)
+        never = int(limits.min if op.name == "max" else limits.max)
+    x = _chosen(x, None, where, never)
+    if not x.size:
+        return np.full(np.add.reduce(x, axis=axis, keepdims=keepdims).shape, initial, x.dtype)
+    return pairwise(op(x, axis, keepdims), initial)
 
 
 @primitive(
     np.maximum.reduce,
     numpy=[np.maximum.reduce, np.max, np.amax],
+    name="max",
     cases=REDUCTIONS,
     onnx="ReduceMax",
 )
 @defvjp(x=pull_extremum)
-def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+def _max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest element along ``axis``."""
+
+
+@composition(np.maximum.reduce, np.max, np.amax)
+def max(
+    x: Array, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Array:
     """Largest element along ``axis``; elements that tie share the cotangent equally.
+
+    A NaN is the largest of all and gets the cotangent. With ``initial`` the result is at
+    least that, also of nothing; ``where`` says which elements count and needs an ``initial``.
+    PyTorch calls it ``amax``.
+
+    Raises:
+        ValueError: If there are no elements and no ``initial``.
 
     >>> max(np.array([[1.0, 5.0], [3.0, 2.0]]), axis=0)
     array([3., 5.])
     """
+    if initial is None and where is None:
+        return _extremum(_max, x, axis, keepdims)
+    return _bounded(_max, np.maximum, x, axis, keepdims, initial, where)
 
 
 @primitive(
     np.minimum.reduce,
     numpy=[np.minimum.reduce, np.min, np.amin],
+    name="min",
     cases=REDUCTIONS,
     onnx="ReduceMin",
 )
 @defvjp(x=pull_extremum)
-def min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+def _min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest element along ``axis``."""
+
+
+@composition(np.minimum.reduce, np.min, np.amin)
+def min(
+    x: Array, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Array:
     """Smallest element along ``axis``; elements that tie share the cotangent equally.
+
+    A NaN is the smallest of all and gets the cotangent. With ``initial`` the result is at
+    most that, also of nothing; ``where`` says which elements count and needs an ``initial``.
+    PyTorch calls it ``amin``.
+
+    Raises:
+        ValueError: If there are no elements and no ``initial``.
 
     >>> min(np.array([[1.0, 5.0], [3.0, 2.0]]), axis=0)
     array([1., 2.])
     """
-
-
-def _centred(x: Array, axis: Axis) -> Array:
-    return x - np.mean(x, axis=axis, keepdims=True)
-
-
-def _degrees(shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
-    """Degrees of freedom: a variance divides by them."""
-    degrees = float(_count(shape, axis) - ddof)
-    return degrees if degrees > 0 else np.nan
-
-
-def pull_var(
-    g: Array, x: Array, x_shape: tuple[int, ...], axis: Axis, ddof: float, keepdims: bool
-) -> Array:
-    """``g * 2 * (x - mean(x)) / (n - ddof)``."""
-    scale = 2.0 / _degrees(x_shape, axis, ddof)
-    return expand_reduced(g, len(x_shape), axis, keepdims) * _centred(x, axis) * scale
-
-
-MOMENTS = [*REDUCTIONS, case(2, 3, axis=1, ddof=1)]
-
-
-@primitive(np.var, cases=MOMENTS)
-@defvjp(x=pull_var)
-def var(x: Array, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
-    """Variance over ``axis``: mean squared deviation, divided by ``n - ddof``.
-
-    >>> var(np.array([[1.0, 3.0]]), axis=1), var(np.array([[1.0, 3.0]]), axis=1, ddof=1)
-    (array([1.]), array([2.]))
-    """
-
-
-def pull_std(
-    g: Array,
-    x: Array,
-    out: Array,
-    x_shape: tuple[int, ...],
-    axis: Axis,
-    ddof: float,
-    keepdims: bool,
-) -> Array:
-    """``g * (x - mean(x)) / ((n - ddof) * out)``, and 0 where the deviation is 0."""
-    flat = np.equal(out, 0)
-    ratio = np.where(flat, 0.0, g / np.where(flat, 1.0, out))
-    scale = 1.0 / _degrees(x_shape, axis, ddof)
-    return expand_reduced(ratio, len(x_shape), axis, keepdims) * _centred(x, axis) * scale
-
-
-@primitive(np.std, cases=MOMENTS)
-@defvjp(x=pull_std)
-def std(x: Array, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
-    """Standard deviation over ``axis``; its gradient is 0 where all elements are equal.
-
-    >>> std(np.array([[1.0, 3.0]]), axis=1)
-    array([1.])
-    """
+    if initial is None and where is None:
+        return _extremum(_min, x, axis, keepdims)
+    return _bounded(_min, np.minimum, x, axis, keepdims, initial, where)
 
 
 def _others(x: Array) -> Array:
@@ -219,15 +242,47 @@ def pull_prod(g: Array, x: Array, x_shape: tuple[int, ...], axis: Axis, keepdims
 
 
 @primitive(
-    np.multiply.reduce, numpy=[np.multiply.reduce, np.prod], cases=REDUCTIONS, onnx="ReduceProd"
+    np.multiply.reduce,
+    numpy=[np.multiply.reduce, np.prod],
+    name="prod",
+    cases=REDUCTIONS,
+    onnx="ReduceProd",
 )
 @defvjp(x=pull_prod)
-def prod(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Product over ``axis``; its gradient is right where elements are 0, too.
+def _prod(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Product over ``axis``."""
+
+
+@composition(np.multiply.reduce, np.prod)
+def prod(
+    x: Array,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    """Product over ``axis`` of the elements for which ``where`` holds, times ``initial``.
+
+    The product of nothing is 1. Gradients of any order are exact where elements are 0, too.
 
     >>> prod(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([3., 8.])
     """
+    if dtype is None and initial is None and where is None:
+        return _prod.apply((x,), {"axis": axis, "keepdims": keepdims})
+    out = _prod(_chosen(x, dtype, where, 1), axis, keepdims)
+    return out if initial is None else out * initial
+
+
+@composition(np.ptp)
+def ptp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Range over ``axis``, from the smallest element to the largest; elements that tie share.
+
+    >>> ptp(np.array([[1.0, 5.0], [3.0, 2.0]]), axis=0)
+    array([2., 3.])
+    """
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
 def _shifted(x: Array, axis: Axis) -> tuple[Array, Array]:
@@ -264,32 +319,6 @@ def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
-@primitive(np.sort, cases=[case(5), case(3, 4, axis=0), case(3, 4, axis=None)])
-@defvjp(x=lambda g, x, axis: unsort(g, x, axis))
-def sort(x: Array, /, axis: int | None = -1) -> Array:
-    """Elements in ascending order along ``axis`` (None sorts the flattened array).
-
-    >>> sort(np.array([3.0, 1.0, 2.0]))
-    array([1., 2., 3.])
-    """
-
-
-def unsort(g: Array, x: Array, axis: int | None) -> Array:
-    """Send the cotangent of each sorted element back to where the element was."""
-    if axis is None:
-        return np.reshape(unsort(g, np.reshape(x, -1), -1), x.shape)
-    return np.take_along_axis(g, np.argsort(np.argsort(x, axis=axis), axis=axis), axis=axis)
-
-
-@primitive(np.argsort, cases=[case(5), case(3, 4, axis=0)])
-def argsort(x: Array, /, axis: int | None = -1) -> Array:
-    """Indices that sort ``x`` along ``axis``.
-
-    >>> argsort(np.array([3.0, 1.0, 2.0]))
-    array([1, 2, 0])
-    """
-
-
 @primitive(np.argmax, cases=[case(5), case(3, 4, axis=0), case(3, 4, axis=1, keepdims=True)])
 def argmax(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Array:
     """Index of the largest element along ``axis``; the first where several tie.
@@ -305,4 +334,15 @@ def argmin(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Arra
 
     >>> argmin(np.array([[1.0, 3.0], [5.0, 2.0]]), axis=1)
     array([0, 1])
+    """
+
+
+@primitive(
+    np.count_nonzero, cases=[case(2, 3), case(2, 3, axis=0), case(2, 3, axis=1, keepdims=True)]
+)
+def count_nonzero(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """How many elements along ``axis`` are not 0, as an integer.
+
+    >>> count_nonzero(np.array([[0.0, 3.0], [5.0, 2.0]]), axis=0)
+    array([1, 2])
     """

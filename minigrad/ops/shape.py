@@ -14,10 +14,16 @@ __all__ = [
     "concatenate",
     "expand_dims",
     "flip",
+    "fliplr",
+    "flipud",
+    "matrix_transpose",
     "moveaxis",
     "pad",
     "ravel",
     "reshape",
+    "roll",
+    "rollaxis",
+    "rot90",
     "squeeze",
     "stack",
     "swapaxes",
@@ -37,6 +43,11 @@ def expand_reduced(g: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
     return g[tuple(None if i in axes else slice(None) for i in range(ndim))]
 
 
+def operand(x: Array) -> Array:
+    """``x`` itself, or a list or number as an array."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
 def fold(g: Array, shape: tuple[int, ...]) -> Array:
     """Sum ``g`` over the axes along which ``shape`` was broadcast: broadcasting, undone.
 
@@ -54,25 +65,35 @@ def fold(g: Array, shape: tuple[int, ...]) -> Array:
     return summed if summed.shape == shape else np.reshape(summed, shape)
 
 
+Order = Literal["C", "F"]
+
+
 @primitive(
-    lambda x, shape: np.reshape(x, shape),  # NumPy 2.0 calls it newshape
     numpy=[np.reshape],
-    cases=[case(2, 6, shape=(3, 4)), case(2, 3, shape=-1)],
+    cases=[case(2, 6, shape=(3, 4)), case(2, 3, shape=-1), case(2, 3, shape=(3, 2), order="F")],
     onnx="Reshape",
 )
-@defvjp(x=lambda g, x_shape: np.reshape(g, x_shape))
-def reshape(x: Array, /, shape: int | tuple[int, ...]) -> Array:
+@defvjp(x=lambda g, x_shape, order: np.reshape(g, x_shape, order=order))
+def reshape(x: Array, /, shape: int | tuple[int, ...], order: Order = "C") -> Array:
     """The same elements in another shape; one length may be -1 and is inferred.
+
+    With ``order="F"`` the first index is the fastest, both in ``x`` and in the result. The order
+    ``"A"``, which depends on how ``x`` lies in memory, is refused. PyTorch calls it ``view``.
 
     >>> reshape(np.arange(4.0), (2, 2))
     array([[0., 1.],
            [2., 3.]])
     """
+    if order not in ("C", "F"):
+        raise ValueError(f"reshape: order is 'C' or 'F', not {order!r}")
+    return np.reshape(x, shape, order)  # NumPy 2.0 names the shape differently
 
 
 @composition(np.ravel)
-def ravel(x: Array, order: Literal["C", "F"] = "C") -> Array:
+def ravel(x: Array, order: Order = "C") -> Array:
     """The elements of ``x`` in one axis, the last index (or, in order F, the first) fastest.
+
+    PyTorch calls it ``flatten``.
 
     >>> ravel(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([1., 2., 3., 4.])
@@ -92,7 +113,7 @@ def pull_transpose(g: Array, axes: Sequence[int] | None) -> Array:
 )
 @defvjp(x=lambda g, x_shape, axes: pull_transpose(g, _positive(axes, len(x_shape))))
 def transpose(x: Array, /, axes: Sequence[int] | None = None) -> Array:
-    """Axes in the order ``axes``; reversed by default.
+    """Axes in the order ``axes``; reversed by default. PyTorch calls it ``permute``.
 
     >>> transpose(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[1., 3.],
@@ -132,6 +153,8 @@ def moveaxis(
 def expand_dims(x: Array, /, axis: int | tuple[int, ...]) -> Array:
     """A new axis of length 1 at each of the positions ``axis`` of the result.
 
+    PyTorch calls it ``unsqueeze``.
+
     >>> expand_dims(np.array([1.0, 2.0]), 1)
     array([[1.],
            [2.]])
@@ -153,12 +176,40 @@ def squeeze(x: Array, /, axis: Axis = None) -> Array:
 )
 @defvjp(x=lambda g: g)
 def broadcast_to(x: Array, /, shape: tuple[int, ...]) -> Array:
-    """``x`` repeated to ``shape`` by broadcasting, without a copy.
+    """``x`` repeated to ``shape`` by broadcasting, without a copy. PyTorch calls it ``expand``.
 
     >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2.],
            [1., 2.]])
     """
+
+
+@composition(np.rollaxis)
+def rollaxis(x: Array, axis: int, start: int = 0) -> Array:
+    """Axis ``axis`` moved to stand before ``start``. ``moveaxis`` is easier to read.
+
+    >>> rollaxis(np.zeros((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
+    ndim = len(np.shape(x))
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    if not -ndim <= start <= ndim:
+        raise np.exceptions.AxisError(f"start {start} is out of bounds for {ndim} axes")
+    axis, start = axis % ndim, start + ndim if start < 0 else start
+    return np.moveaxis(x, axis, start - 1 if axis < start else start)
+
+
+@composition(np.matrix_transpose)
+def matrix_transpose(x: Array) -> Array:
+    """The last two axes interchanged: each matrix of a stack transposed.
+
+    >>> matrix_transpose(np.zeros((2, 3, 4))).shape
+    (2, 4, 3)
+    """
+    if len(np.shape(x)) < 2:
+        raise ValueError(f"matrix_transpose: x needs two axes, not shape {np.shape(x)}")
+    return np.swapaxes(x, -1, -2)
 
 
 @primitive(np.flip, cases=[case(2, 3), case(2, 3, axis=1)])
@@ -168,6 +219,68 @@ def flip(x: Array, /, axis: Axis = None) -> Array:
 
     >>> flip(np.array([1.0, 2.0]))
     array([2., 1.])
+    """
+
+
+@composition(np.fliplr)
+def fliplr(x: Array) -> Array:
+    """Order reversed along the second axis.
+
+    >>> fliplr(np.array([[1.0, 2.0]]))
+    array([[2., 1.]])
+    """
+    if len(np.shape(x)) < 2:
+        raise ValueError(f"fliplr: x needs two axes, not shape {np.shape(x)}")
+    return np.flip(x, 1)
+
+
+@composition(np.flipud)
+def flipud(x: Array) -> Array:
+    """Order reversed along the first axis.
+
+    >>> flipud(np.array([1.0, 2.0]))
+    array([2., 1.])
+    """
+    if not np.shape(x):
+        raise ValueError("flipud: x needs an axis")
+    return np.flip(x, 0)
+
+
+@composition(np.rot90)
+def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
+    """Turned ``k`` times by 90 degrees from the first of two axes towards the second.
+
+    >>> rot90(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[2., 4.],
+           [1., 3.]])
+    """
+    x = operand(x)
+    first, second = (i % len(x.shape) for i in axes)
+    if first == second:
+        raise ValueError(f"rot90: axes {axes} are one axis")
+    if k % 4 == 0:
+        return x[...]
+    if k % 4 == 2:
+        return np.flip(x, (first, second))
+    if k % 4 == 1:
+        return np.swapaxes(np.flip(x, second), first, second)
+    return np.flip(np.swapaxes(x, first, second), second)
+
+
+def _negated(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    return tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
+
+
+@primitive(
+    np.roll,
+    cases=[case(5, shift=2), case(2, 3, shift=-1, axis=1), case(2, 3, shift=(1, 1), axis=(0, 1))],
+)
+@defvjp(x=lambda g, shift, axis: np.roll(g, _negated(shift), axis))
+def roll(x: Array, /, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
+    """Elements moved on by ``shift`` along ``axis``; those that leave the end come in at the start.
+
+    >>> roll(np.array([1.0, 2.0, 3.0]), 1)
+    array([3., 1., 2.])
     """
 
 
@@ -201,24 +314,27 @@ def _concatenate(*arrays: Array, axis: int | None = 0) -> Array:
 
 
 @composition(np.concatenate)
-def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
+def concatenate(arrays: Sequence[Array], axis: int | None = 0, dtype: Any = None) -> Array:
     """Arrays joined along an axis that they have; None joins them flattened.
+
+    PyTorch calls it ``cat``.
 
     >>> concatenate([np.array([1.0]), np.array([2.0, 3.0])])
     array([1., 2., 3.])
     """
-    return _concatenate(*arrays, axis=axis)
+    out = _concatenate(*arrays, axis=axis)
+    return out if dtype is None else np.astype(out, dtype)
 
 
 @composition(np.stack)
-def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
+def stack(arrays: Sequence[Array], axis: int = 0, dtype: Any = None) -> Array:
     """Arrays of one shape joined along a new axis.
 
     >>> stack([np.array([1.0, 2.0]), np.array([3.0, 4.0])], axis=1)
     array([[1., 3.],
            [2., 4.]])
     """
-    return concatenate([np.expand_dims(array, axis) for array in arrays], axis=axis)
+    return concatenate([np.expand_dims(array, axis) for array in arrays], axis=axis, dtype=dtype)
 
 
 Widths = int | tuple[int, int] | Sequence[tuple[int, int]] | dict[int, int | tuple[int, int]]
@@ -267,7 +383,10 @@ def pad(x: Array, pad_width: Widths, mode: str = "constant", constant_values: An
     if mode == "constant":
         return _pad(x, pad_width, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise ValueError(f"pad: mode {mode!r} has no gradient rule; 'constant' and 'edge' have")
+        raise ValueError(
+            f"pad: mode {mode!r} has no gradient rule; 'constant', 'edge', 'reflect', 'symmetric' "
+            "and 'wrap' have. mg.concatenate joins a border computed from x, such as its mean"
+        )
     for axis, widths in enumerate(_widths(pad_width, len(np.shape(x)))):
         source = np.pad(np.arange(np.shape(x)[axis]), widths, mode=mode)  # type: ignore[call-overload]
         x = x[(slice(None),) * axis + (source,)]
