@@ -6,17 +6,49 @@ they are recorded, given arrays they return arrays.
 
 from typing import TYPE_CHECKING
 
-from minigrad.functional import activation, affine, composition, loss, metric, noise
+from minigrad.functional import (
+    activation,
+    affine,
+    attention,
+    classification,
+    composition,
+    margin,
+    metric,
+    noise,
+    normalization,
+    probability,
+    regression,
+    similarity,
+)
 from minigrad.functional.activation import *
 from minigrad.functional.affine import *
+from minigrad.functional.attention import *
+from minigrad.functional.classification import *
 from minigrad.functional.composition import *
-from minigrad.functional.loss import *
+from minigrad.functional.margin import *
 from minigrad.functional.metric import *
 from minigrad.functional.noise import *
+from minigrad.functional.normalization import *
+from minigrad.functional.probability import *
+from minigrad.functional.regression import *
+from minigrad.functional.similarity import *
 
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(
         name
-        for module in (activation, affine, composition, loss, metric, noise)
+        for module in (
+            activation,
+            affine,
+            attention,
+            classification,
+            composition,
+            margin,
+            metric,
+            noise,
+            normalization,
+            probability,
+            regression,
+            similarity,
+        )
         for name in module.__all__
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
+from minigrad import ops
+from minigrad.batching import Batched, BranchError, by_example
 from minigrad.graph import SCOPE, Scope, asarray
+from minigrad.names import argument
 from minigrad.primitive import Array, Primitive
-from minigrad.tensor import Tensor, record
+from minigrad.tensor import Tensor
 
 __all__ = ["composite"]
 
@@ -35,10 +41,30 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
         token = SCOPE.set(Scope(label, SCOPE.get()))
         try:
             return function(*args, **kwargs)
+        except BranchError:  # inside vmap: it decides by values that differ by example
+            return by_example(scoped, args, kwargs)
+        except TypeError as error:
+            misnamed = _misnamed(function, kwargs)
+            if misnamed:
+                raise TypeError(misnamed) from error
+            raise
         finally:
             SCOPE.reset(token)
 
     return scoped
+
+
+def _misnamed(function: Callable[..., Any], kwargs: dict[str, Any]) -> str:
+    """What to call an argument that a function does not have; "" if it has all that were given."""
+    names = list(inspect.signature(function).parameters)
+    unknown = next((name for name in kwargs if name not in names), None)
+    if unknown is None:
+        return ""
+    positions = {"input": 0, "input1": 0, "input2": 1}  # as PyTorch calls them, whatever they are
+    place = positions.get(unknown, len(names))
+    meant = names[place] if place < len(names) else argument(unknown, names)
+    advice = f"write {meant}=" if meant else f"it has {', '.join(names)}"
+    return f"{function.__name__}() has no parameter {unknown!r}: {advice}"
 
 
 def as_operand(x: Any) -> Array:
@@ -46,6 +72,42 @@ def as_operand(x: Any) -> Array:
     return x if isinstance(x, Tensor) else asarray(x)
 
 
+def floating(x: Any) -> Array:
+    """``x`` as an operand that differs and scales as numbers do: bytes would wrap around."""
+    x = as_operand(x)
+    return ops.astype(x, np.dtype(float)) if x.dtype.kind in "biu" else x
+
+
+def in_dtype(x: Any, dtype: np.dtype[Any]) -> Array:
+    """``x`` as an operand of a dtype: what a float32 function takes besides is float32, too."""
+    x = as_operand(x)
+    return x if x.dtype == dtype else ops.astype(x, dtype)
+
+
+def widened(x: Any) -> Array:
+    """``x`` as floats in which squares do not overflow: float32 for float16."""
+    x = floating(x)
+    return ops.astype(x, np.dtype(np.float32)) if x.dtype == np.float16 else x
+
+
+def held(x: Array) -> Array:
+    """The array of an operand: for what is decided or counted, not differentiated."""
+    return x._data if isinstance(x, Tensor) else x
+
+
+def everything(x: Any) -> Array:
+    """The array of an operand, inside ``vmap`` of all examples: for what must hold of each."""
+    while isinstance(x, Batched):
+        x = x.value
+    return held(x)
+
+
+def floored(x: Array, low: float) -> Array:
+    """``x``, at least ``low``; the gradient passes as if nothing was cut, as PyTorch does it."""
+    return ops.where(ops.less(x, low), x - ops.stop_gradient(x) + low, x)
+
+
 def run(op: Primitive[...], x: Array, statics: dict[str, Any] = _NO_STATICS) -> Array:
     """Run an op of one input whose static parameters are complete: a loss calls many of them."""
-    return record(op, (x,), statics) if isinstance(x, Tensor) else op.kernel(x, **statics)
+    interpret = getattr(x.__class__, "__primitive__", None)
+    return op.kernel(x, **statics) if interpret is None else interpret(op, (x,), statics)

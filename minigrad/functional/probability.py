@@ -1,0 +1,111 @@
+"""The softmax family: scores made probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.functional.composition import as_operand, composite, floating, held
+from minigrad.primitive import Array
+from minigrad.random import generator
+from minigrad.tensor import Tensor
+
+__all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
+
+
+def shifted(logits: Array, axis: int) -> Array:
+    """Logits minus their largest, a constant: it changes no softmax and lets no exp overflow."""
+    data = logits._data if isinstance(logits, Tensor) else logits
+    if data.dtype.kind != "f":
+        logits = data = data.astype(float)  # differences of uint8 wrap around
+    return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
+
+
+@composite
+def softmax(logits: Array, axis: int = -1, dtype: Any = None) -> Array:
+    """Probabilities ``exp(x) / sum(exp(x))`` along ``axis``, exact for logits of any size.
+
+    A logit of ``-inf`` is impossible: its probability is 0, and its gradient too. Where all of them
+    are there is nothing to choose, and the probabilities are NaN, as in PyTorch.
+
+    Args:
+        logits: Unnormalised scores of any shape.
+        axis: Along which the probabilities sum to 1.
+        dtype: Floating dtype to compute in, such as float32 for float16 logits.
+
+    >>> softmax(np.array([0.0, np.log(3.0)]))
+    array([0.25, 0.75])
+    """
+    logits = as_operand(logits)
+    weights = ops.exp(shifted(logits if dtype is None else ops.astype(logits, dtype), axis))
+    return weights / ops.sum(weights, axis, True)
+
+
+@composite
+def log_softmax(logits: Array, axis: int = -1, dtype: Any = None) -> Array:
+    """Logarithm of the softmax along ``axis``, exact where the softmax underflows to 0.
+
+    A logit of ``-inf`` stays ``-inf``; where all of them are, the result is NaN, as in PyTorch.
+
+    Args:
+        logits: Unnormalised scores of any shape.
+        axis: Along which the probabilities sum to 1.
+        dtype: Floating dtype to compute in, such as float32 for float16 logits.
+
+    >>> log_softmax(np.array([0.0, -1e4]))
+    array([     0., -10000.])
+    """
+    logits = as_operand(logits)
+    centred = shifted(logits if dtype is None else ops.astype(logits, dtype), axis)
+    return centred - ops.log(ops.sum(ops.exp(centred), axis, True))
+
+
+@composite
+def softmin(x: Array, axis: int = -1, dtype: Any = None) -> Array:
+    """Softmax of ``-x``: the smallest elements are the most probable.
+
+    >>> softmin(np.array([0.0, np.log(3.0)]))
+    array([0.75, 0.25])
+    """
+    return softmax(-floating(x), axis, dtype)
+
+
+@composite
+def gumbel_softmax(
+    logits: Array,
+    tau: float = 1.0,
+    hard: bool = False,
+    axis: int = -1,
+    rng: np.random.Generator | int | None = None,
+) -> Array:
+    """Random choices among classes through which gradients pass: a softmax of noisy logits.
+
+    Jang et al., Categorical Reparameterization with Gumbel-Softmax (2017).
+
+    Args:
+        logits: Unnormalised log-probabilities.
+        tau: Temperature: the smaller, the closer each draw is to one class.
+        hard: Whether to return the class itself, as a one and zeros; the gradient is that of the
+            soft draw.
+        axis: Of the classes.
+        rng: Where the draws come from; by default the global stream.
+
+    >>> gumbel_softmax(np.log(np.array([0.01, 0.98, 0.01])), hard=True, rng=0)
+    array([0., 1., 0.])
+    """
+    if not tau > 0:
+        raise ValueError(f"gumbel_softmax: tau is a temperature above 0, not {tau}")
+    logits = floating(logits)
+    # The smallest positive number keeps log away from 0, which is drawn once in 2 ** 53.
+    drawn = np.maximum(generator(rng).exponential(size=logits.shape), np.finfo(float).tiny)
+    noise = -np.log(drawn).astype(logits.dtype)
+    soft = softmax((logits + noise) / tau, axis)
+    if not hard:
+        return soft
+    data = held(soft)
+    chosen = np.zeros(data.shape, data.dtype)
+    np.put_along_axis(chosen, np.argmax(data, axis=axis, keepdims=True), 1.0, axis=axis)
+    # In this order the difference is exactly 0, so that what is returned are exact ones and zeros.
+    return soft - ops.stop_gradient(soft) + chosen
