@@ -6,8 +6,12 @@
 
 from typing import TYPE_CHECKING
 
-from minigrad import data, functional, nn, ops, optim
+from minigrad import data, functional, linalg, nn, ops, optim
+from minigrad.anomaly import detect_anomaly
+from minigrad.batching import vmap
 from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from minigrad.checkpointing import checkpoint
+from minigrad.custom import custom_vjp
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import *
 from minigrad.graph import enable_grad, no_grad, scope
@@ -33,9 +37,12 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "ShapeError",
             "Tensor",
             "case",
+            "checkpoint",
             "composition",
+            "custom_vjp",
             "data",
             "defvjp",
+            "detect_anomaly",
             "draw",
             "enable_grad",
             "evaluate",
@@ -47,6 +54,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "hvp",
             "jacobian",
             "jvp",
+            "linalg",
             "load",
             "nn",
             "no_grad",
@@ -60,6 +68,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "tensor",
             "value_and_grad",
             "vjp",
+            "vmap",
             *functional.__all__,
             *ops.__all__,
         ]

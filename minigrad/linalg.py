@@ -141,8 +141,8 @@ def trace(x: Array, /, *, offset: int = 0, dtype: type | np.dtype | None = None)
 
     :func:`numpy.trace` sums along the *first* two.
 
-    >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    5.0
+    >>> trace(np.array([[[1.0, 2.0], [3.0, 4.0]]]))
+    array([5.])
     """
     along = diagonal(x, offset=offset)
     return np.sum(along if dtype is None else np.astype(along, dtype), axis=-1)

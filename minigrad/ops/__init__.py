@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from minigrad.ops import (
     compare,
     contraction,
+    correlation,
     cumulative,
     decomposition,
     diagonals,
@@ -20,6 +21,8 @@ from minigrad.ops import (
     magnitude,
     missing,
     moments,
+    periodic,
+    polynomial,
     product,
     quantiles,
     reduce,
@@ -34,6 +37,7 @@ from minigrad.ops import (
 )
 from minigrad.ops.compare import *
 from minigrad.ops.contraction import *
+from minigrad.ops.correlation import *
 from minigrad.ops.cumulative import *
 from minigrad.ops.diagonals import *
 from minigrad.ops.elementwise import *
@@ -43,6 +47,8 @@ from minigrad.ops.join import *
 from minigrad.ops.magnitude import *
 from minigrad.ops.missing import *
 from minigrad.ops.moments import *
+from minigrad.ops.periodic import *
+from minigrad.ops.polynomial import *
 from minigrad.ops.product import *
 from minigrad.ops.quantiles import *
 from minigrad.ops.reduce import *
@@ -61,6 +67,7 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
         for module in (
             compare,
             contraction,
+            correlation,
             cumulative,
             decomposition,
             diagonals,
@@ -72,6 +79,8 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
             magnitude,
             missing,
             moments,
+            periodic,
+            polynomial,
             product,
             quantiles,
             reduce,

@@ -1,7 +1,7 @@
 """Einstein summation, and the sum of products that it comes down to.
 
-NumPy's own loop computes small sums, bit for bit as ``np.einsum`` does. Where two operands are large,
-the sum is arranged as a product of matrices, which BLAS computes ten to a hundred times as fast.
+NumPy's own loop computes small sums, bit for bit as ``np.einsum`` does. Where two operands are
+large, the sum is arranged as a product of matrices, which BLAS computes many times as fast.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def pull_einsum(
     return g if len(own) == len(mine) else _on_diagonal(g, mine, own)
 
 
-def _with_ones(
-    own: dict[str, int], kept: str, shape: tuple[int, ...]
-) -> list[tuple[str, int]]:
+def _with_ones(own: dict[str, int], kept: str, shape: tuple[int, ...]) -> list[tuple[str, int]]:
     """The length that each axis of ``own`` has in a result with the axes ``kept``."""
     found = dict(zip(kept, shape, strict=True))
     return [(c, found.get(c, 1)) for c in own]
@@ -236,9 +234,9 @@ def einsum(
 ) -> Array:
     """Einstein summation: axes named alike are multiplied, those not in the output summed.
 
-    Takes NumPy's forms: ``einsum("ij,jk->ik", a, b)``, with the output left out, with ellipses,
-    with letters repeated in an operand (its diagonal), and ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
-    An axis of length 1 broadcasts.
+    Takes NumPy's forms: ``einsum("ij,jk->ik", a, b)``, also without the output, with ellipses and
+    with letters repeated in one operand (its diagonal), and ``einsum(a, [0, 1], b, [1, 0])``. An
+    axis of length 1 broadcasts.
 
     Args:
         *operands: The subscripts and then the arrays, or arrays and lists of axes in turn.
@@ -250,8 +248,9 @@ def einsum(
 
     >>> einsum("ij,jk->ik", np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
-    >>> einsum(np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 0])
-    5.0
+    >>> einsum(np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1], [1, 0])
+    array([[1., 3.],
+           [2., 4.]])
     """
     if not operands:
         raise ValueError("einsum: pass the subscripts and the operands: einsum('ij,jk', a, b)")

@@ -3,17 +3,16 @@
 A decomposition has several results and an op has one, so each is a primitive that lays its results
 flat, side by side in one array; the public function slices them out (docs/decisions/0014).
 
-Gradients do not depend on how the parts of a decomposition are told apart, where eigenvalues or
-singular values tie, only if the function does not. There the derivative of the vectors does not
-exist, and its place is taken by NaN, never by a number that might be wrong; the values alone keep
-their gradient.
+Where eigenvalues or singular values tie, their vectors are arbitrary and have no derivative. Of
+what the gradient needs then, a part can't be known: NaN stands for it, never a number that might be
+wrong. The values alone keep their gradient.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,6 +23,8 @@ from minigrad.primitive import Array, case, composition, defvjp, primitive
 __all__: list[str] = []  # minigrad.linalg makes them public, under NumPy's names
 
 Shapes = Sequence[tuple[int, ...]]
+Triangle = Literal["L", "U"]
+Mode = Literal["reduced", "complete"]
 
 
 class EighResult(NamedTuple):
@@ -152,7 +153,7 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
 # QR
 
 
-def _factors(matrix: Array, mode: str) -> Array:
+def _factors(matrix: Array, mode: Mode) -> Array:
     matrix = np.asarray(matrix)
     return pack(np.linalg.qr(matrix, mode), matrix.shape[:-2])
 
@@ -206,12 +207,12 @@ def _refuse(g: Array, what: str, part: str, k: int) -> None:
     cases=[case(3, 3), case(4, 2), case(2, 2, 4), case(0, 2)],
 )
 @defvjp(matrix=pull_qr)
-def _qr(matrix: Array, /, mode: str = "reduced") -> Array:
+def _qr(matrix: Array, /, mode: Mode = "reduced") -> Array:
     """Q and R, flat, side by side."""
 
 
 @composition(np.linalg.qr)
-def qr(a: Array, mode: str = "reduced") -> Any:
+def qr(a: Array, mode: Literal["reduced", "complete", "r"] = "reduced") -> Any:
     """Orthonormal ``Q`` and upper triangular ``R`` with ``a = Q @ R``.
 
     Of a stack of matrices, shape ``(..., m, n)``: ``Q`` has shape ``(..., m, k)`` and ``R``
@@ -230,7 +231,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode is 'reduced', 'complete' or 'r', not {mode!r}")
-    inner = "reduced" if mode == "r" else mode
+    inner: Mode = "complete" if mode == "complete" else "reduced"
     a = a if hasattr(a, "shape") else np.asarray(a)
     if len(a.shape) < 2:
         raise np.linalg.LinAlgError(f"qr: takes matrices, not shape {a.shape}")
@@ -241,7 +242,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
 # Eigenvalues of symmetric matrices
 
 
-def _spectrum(matrix: Array, uplo: str) -> Array:
+def _spectrum(matrix: Array, uplo: Triangle) -> Array:
     return pack(np.linalg.eigh(matrix, uplo), np.shape(matrix)[:-2])
 
 
@@ -264,15 +265,15 @@ def pull_eigh(g: Array, out: Array, matrix_shape: tuple[int, ...]) -> Array:
     _spectrum,
     numpy=[],
     name="eigh",
-    cases=[case(3, 3, uplo="L"), case(2, 2, 2, uplo="U"), case(0, 0, uplo="L")],
+    cases=[case(4, 4, uplo="L"), case(2, 2, 2, uplo="U"), case(0, 0, uplo="L")],
 )
 @defvjp(matrix=pull_eigh)
-def _eigh(matrix: Array, /, uplo: str = "L") -> Array:
+def _eigh(matrix: Array, /, uplo: Triangle = "L") -> Array:
     """Eigenvalues and eigenvectors, flat, side by side."""
 
 
 @composition(np.linalg.eigh)
-def eigh(a: Array, UPLO: str = "L") -> EighResult:  # noqa: N803
+def eigh(a: Array, UPLO: Triangle = "L") -> EighResult:  # noqa: N803
     """Eigenvalues in ascending order and eigenvectors, in columns, of symmetric matrices.
 
     Of a stack of shape ``(..., n, n)``, of which only the triangle ``UPLO`` is read; the gradient
@@ -295,25 +296,25 @@ def eigh(a: Array, UPLO: str = "L") -> EighResult:  # noqa: N803
     return EighResult(*unpack(packed, ((n,), (n, n))))
 
 
-def pull_eigvalsh(g: Array, matrix: Array, uplo: str) -> Array:
+def pull_eigvalsh(g: Array, matrix: Array, uplo: Triangle) -> Array:
     """``U diag(g) Uᵀ``."""
     u = np.linalg.eigh(matrix, uplo)[1]
     return np.matmul(u * g[..., None, :], transposed(u))
 
 
 @primitive(
-    np.linalg.eigvalsh,
+    lambda matrix, uplo="L": np.linalg.eigvalsh(matrix, uplo),
     numpy=[],
     name="eigvalsh",
-    cases=[case(3, 3, uplo="L"), case(2, 2, 2, uplo="U"), case(0, 0, uplo="L")],
+    cases=[case(4, 4, uplo="L"), case(2, 2, 2, uplo="U"), case(0, 0, uplo="L")],
 )
 @defvjp(matrix=pull_eigvalsh)
-def _eigvalsh(matrix: Array, /, uplo: str = "L") -> Array:
+def _eigvalsh(matrix: Array, /, uplo: Triangle = "L") -> Array:
     """Eigenvalues of symmetric matrices."""
 
 
 @composition(np.linalg.eigvalsh)
-def eigvalsh(a: Array, UPLO: str = "L") -> Array:  # noqa: N803
+def eigvalsh(a: Array, UPLO: Triangle = "L") -> Array:  # noqa: N803
     """Eigenvalues of symmetric matrices, in ascending order.
 
     Of a stack of shape ``(..., n, n)``, of which only the triangle ``UPLO`` is read; the gradient
@@ -339,8 +340,8 @@ def pull_svd(g: Array, out: Array, matrix_shape: tuple[int, ...], full: bool) ->
     """``U M Vᵀ`` plus what leaves the spans of ``U`` and ``V``, divided by the singular values.
 
     With ``X = skew(Uᵀ gU)`` and ``Y = skew(Vᵀ gV)``, twice the antisymmetric parts,
-    ``Mᵢⱼ = ½ (X + Y) / (sⱼ - sᵢ) + ½ (X - Y) / (sⱼ + sᵢ)`` and ``gs`` on the diagonal. The form
-    ``(X sⱼ + sᵢ Y) / (sⱼ² - sᵢ²)`` is the same, but can't tell values that tie from those that are 0.
+    ``Mᵢⱼ = ½ (X + Y) / (sⱼ - sᵢ) + ½ (X - Y) / (sⱼ + sᵢ)`` and ``gs`` on the diagonal. As one
+    fraction over ``sⱼ² - sᵢ²`` it could not tell values that tie from values that are 0.
     """
     m, n = matrix_shape[-2:]
     k = min(m, n)
@@ -456,11 +457,15 @@ def svdvals(x: Array, /) -> Array:
 # Eigenvalues that may be complex
 
 
-def _complex(name: str, instead: str) -> NotDifferentiable:
-    return NotDifferentiable(
-        f"{name} of a matrix that is not symmetric has complex results, and gradients are real "
-        f"here: use {instead} of a symmetric matrix, mg.linalg.svd, or t.numpy() to leave the graph"
-    )
+def _without_rule(name: str, a: Array, instead: str) -> Any:
+    """What NumPy computes of a constant; raise if a gradient is wanted."""
+    if getattr(a, "requires_grad", False):
+        raise NotDifferentiable(
+            f"np.linalg.{name} has no gradient rule in minigrad: of a matrix that is not symmetric "
+            f"its results are complex. Use mg.linalg.{instead} of a symmetric matrix, "
+            "mg.linalg.svdvals of any, or use t.numpy() to leave the graph"
+        )
+    return getattr(np.linalg, name)(a.numpy() if hasattr(a, "numpy") else a)
 
 
 @composition(np.linalg.eig)
@@ -468,14 +473,12 @@ def eig(a: Array) -> Any:
     """Eigenvalues and eigenvectors, which may be complex, of square arrays.
 
     Raises:
-        NotDifferentiable: On Tensors, since gradients are real here.
+        NotDifferentiable: If ``a`` requires a gradient, since gradients are real here.
 
     >>> eig(np.array([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
     array([2., 3.])
     """
-    if hasattr(type(a), "__primitive__"):
-        raise _complex("eig", "mg.linalg.eigh")
-    return np.linalg.eig(a)
+    return _without_rule("eig", a, "eigh")
 
 
 @composition(np.linalg.eigvals)
@@ -483,11 +486,9 @@ def eigvals(a: Array) -> Any:
     """Eigenvalues, which may be complex, of square arrays.
 
     Raises:
-        NotDifferentiable: On Tensors, since gradients are real here.
+        NotDifferentiable: If ``a`` requires a gradient, since gradients are real here.
 
     >>> eigvals(np.array([[2.0, 0.0], [0.0, 3.0]]))
     array([2., 3.])
     """
-    if hasattr(type(a), "__primitive__"):
-        raise _complex("eigvals", "mg.linalg.eigvalsh")
-    return np.linalg.eigvals(a)
+    return _without_rule("eigvals", a, "eigvalsh")

@@ -1,7 +1,7 @@
 """Norms of vectors and matrices, and what is said by them: rank and condition.
 
-At 0 a norm has the tip of a cone. Its subgradient there is 0, in all of these, and so are the higher
-derivatives: never NaN.
+At 0 a norm has the tip of a cone. Its subgradient there is 0, in all of these, and so are the
+higher derivatives: never NaN.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.decomposition import negligible, largest, transposed
+from minigrad.ops.decomposition import largest, negligible, transposed
 from minigrad.ops.shape import expand_reduced
 from minigrad.primitive import Array, Axis, case, composition, defvjp, primitive
 
@@ -44,7 +44,7 @@ def _euclidean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Root of the sum of squares."""
     if axis is None or axis.__class__ is int or len(axis) == 2:  # type: ignore[arg-type]
         return np.linalg.norm(x, axis=axis, keepdims=keepdims)
-    return np.sqrt(np.add.reduce(np.square(np.abs(x)), axis=axis, keepdims=keepdims))
+    return np.sqrt(np.sum(np.square(np.abs(x)), axis=axis, keepdims=keepdims))
 
 
 def pull_power(
@@ -63,12 +63,14 @@ def pull_power(
     numpy=[],
     name="power_norm",
     domain=(0.3, 2.0),
-    cases=[case(3, ord=3.0), case(2, 3, ord=1.5, axis=0), case(2, 3, ord=-1, axis=1, keepdims=True)],
+    cases=[
+        case(3, ord=3.0),
+        case(2, 3, ord=1.5, axis=0),
+        case(2, 3, ord=-1, axis=1, keepdims=True),
+    ],
 )
 @defvjp(x=pull_power)
-def _power(
-    x: Array, /, ord: float, axis: int | None = None, keepdims: bool = False
-) -> Array:
+def _power(x: Array, /, ord: float, axis: int | None = None, keepdims: bool = False) -> Array:
     """``sum(|x| ** ord) ** (1 / ord)``."""
 
 
@@ -83,10 +85,10 @@ def _vector(x: Array, ord: Order, axis: int | None, keepdims: bool) -> Array:
     if ord == -np.inf:
         return np.min(np.abs(x), axis=axis, keepdims=keepdims)
     if ord == 1:
-        return np.add.reduce(np.abs(x), axis=axis, keepdims=keepdims)
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:  # a count: constant, but part of the graph; NaN counts, as it is not 0
         ones = np.where(np.isnan(x), 1.0, np.abs(np.sign(x)))
-        return np.add.reduce(ones, axis=axis, keepdims=keepdims)
+        return np.sum(ones, axis=axis, keepdims=keepdims)
     return _power(x, float(ord), axis, keepdims)
 
 
@@ -149,9 +151,9 @@ def _matrix(x: Array, ord: Order, axis: tuple[int, int], keepdims: bool) -> Arra
     if ord in (None, "fro", "f"):
         return _euclidean(x, (rows, columns), keepdims)
     if ord in (1, -1, np.inf, -np.inf):
-        inner, other = (rows, columns) if abs(ord) == 1 else (columns, rows)  # type: ignore[arg-type]
+        inner, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = np.add.reduce(np.abs(x), axis=inner, keepdims=True)
-        pick = np.max if ord > 0 else np.min  # type: ignore[operator]
+        pick = np.max if ord > 0 else np.min
         out = pick(sums, axis=other, keepdims=True)
         return out if keepdims else np.squeeze(out, axis=(rows, columns))
     if ord not in (2, -2, "nuc"):
@@ -182,8 +184,8 @@ def norm(x: Array, ord: Order = None, axis: Axis = None, keepdims: bool = False)
         keepdims: Whether these axes stay, with length 1.
 
     Where the norm is 0 its gradient is 0, and so are higher derivatives. Elements (columns, rows,
-    singular values) that tie for the largest or the smallest share the gradient equally. For ``ord``
-    other than 2 an element that is 0 gets 0.
+    singular values) that tie for the largest or the smallest share the gradient equally. With any
+    ``ord`` but 2 an element that is 0 gets 0.
 
     >>> norm(np.array([[3.0, 4.0], [0.0, 2.0]]), axis=1)
     array([5., 2.])
@@ -202,21 +204,19 @@ def norm(x: Array, ord: Order = None, axis: Axis = None, keepdims: bool = False)
 
 
 @composition(np.linalg.vector_norm)
-def vector_norm(
-    x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2
-) -> Array:
+def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
     """Norm of vectors along one axis, or of all elements along several; by default of all.
 
     ``ord`` is any number, as in :func:`norm`. Where the norm is 0 its gradient is 0. PyTorch calls
     the axis ``dim``.
 
-    >>> vector_norm(np.array([[3.0, 0.0], [0.0, 4.0]]))
-    5.0
+    >>> vector_norm(np.array([[3.0, 0.0], [0.0, 4.0]]), keepdims=True)
+    array([[5.]])
     """
     x = _floating(x)
     ndim = len(x.shape)
     if axis.__class__ is int:
-        return _vector(x, ord, axis, keepdims)  # type: ignore[arg-type]
+        return _vector(x, ord, axis, keepdims)
     axes = range(ndim) if axis is None else axis
     chosen = [i % ndim for i in axes]  # type: ignore[union-attr]
     rest = [i for i in range(ndim) if i not in chosen]
@@ -254,8 +254,8 @@ def cond(x: Array, p: Order = None) -> Array:
         LinAlgError: If ``x`` is empty, or ``p`` needs an inverse and ``x`` is not square or, in a
             single matrix, singular.
 
-    >>> cond(np.array([[4.0, 0.0], [0.0, 2.0]]))
-    2.0
+    >>> cond(np.array([[[4.0, 0.0], [0.0, 2.0]]]))
+    array([2.])
     """
     x = _floating(x)
     if not math.prod(x.shape):
@@ -282,8 +282,8 @@ def matrix_rank(
     The tolerance is ``tol``, or ``rtol`` times the largest value, by default ``max(m, n)`` times
     the rounding of the dtype.
 
-    >>> matrix_rank(np.array([[1.0, 2.0], [2.0, 4.0]]))
-    1
+    >>> matrix_rank(np.array([[[1.0, 2.0], [2.0, 4.0]]]))
+    array([1])
     """
     plain = (x.numpy() if hasattr(x, "numpy") else x for x in (A, tol, rtol))
     matrix, absolute, relative = plain

@@ -208,7 +208,7 @@ def _ordered(x: Array, order: list[int]) -> Array:
 def vdot(a: Array, b: Array) -> Array:
     """Sum of all products of elements of ``a`` (conjugated where complex) and ``b``, flattened.
 
-    >>> vdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 1.0], [1.0, 1.0]]))
+    >>> float(vdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones((2, 2))))
     10.0
     """
     return np.dot(np.reshape(_conjugate(a), -1), np.reshape(b, -1))

@@ -105,8 +105,10 @@ def _nothing(claim: Claim) -> Weighed:
 
 
 def _unmoved(table: Table) -> Bools:
-    """Channels in which no step changed anything at all."""
-    return np.asarray(np.all((table.rise == 0.0) & (table.fall == 0.0), axis=0))
+    """Channels in which no step changed anything at all; one that left the domain says nothing."""
+    inside = np.isfinite(table.rise) & np.isfinite(table.fall)
+    still = (table.rise == 0.0) & (table.fall == 0.0)
+    return np.asarray(np.all(still | ~inside, axis=0) & inside[-1])
 
 
 def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: bool) -> Weighed:

@@ -82,6 +82,18 @@ def kind_of(primitive: Primitive[...], position: int) -> str:
     return "i" if whole or primitive.name.startswith("bitwise_") else "f"
 
 
+def takes_matrices(primitive: Primitive[...]) -> bool:
+    """Whether the first input is a stack of matrices that LAPACK computes with.
+
+    Those are drawn with a heavy diagonal: invertible, and positive definite if symmetric.
+
+    >>> from minigrad import linalg, ops
+    >>> takes_matrices(linalg.inv), takes_matrices(ops.matmul)
+    (True, False)
+    """
+    return primitive.inputs[0] == "matrix"
+
+
 def call_of(
     primitive: Primitive[...], case: Case, rng: np.random.Generator, dtype: Any = np.float64
 ) -> Call:
@@ -96,7 +108,10 @@ def call_of(
         kind = kind_of(primitive, position)
         if kind == "f":
             low, high = interval(primitive, position)
-            drawn = np.asarray(rng.uniform(low, high, shape)).astype(dtype)
+            drawn = np.asarray(rng.uniform(low, high, shape))
+            if position == 0 and takes_matrices(primitive):
+                drawn = drawn + 2 * max(shape[-2:]) * np.eye(shape[-2], shape[-1])
+            drawn = drawn.astype(dtype)
         elif kind == "b":
             drawn = np.asarray(rng.integers(0, 2, shape)).astype(bool)
         else:
