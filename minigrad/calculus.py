@@ -1,170 +1,55 @@
 """Functions of functions: gradients, products with Jacobians and Hessians, and these in full.
 
-Each is made of walks of :mod:`minigrad.autodiff`. Arguments may be nested dicts, lists, tuples and
-Modules.
+Each is made of the walks of :mod:`minigrad.walks`. Arguments and results may be nested dicts,
+lists, tuples, named tuples and dataclasses; an argument may also be a Module.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from minigrad import ops
-from minigrad.autodiff import Cotangents, backprop
-from minigrad.errors import ShapeError
-from minigrad.graph import RECORDING, Node, enable_grad, no_grad
+from minigrad.batching import Batched, vmap
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, wrap
+from minigrad.trees import leaves, mapped, rebuilt
+from minigrad.walks import Walk, like, positions, seed_of
+
+Argnums = int | Sequence[int]
+Mode = Literal["auto", "reverse", "forward"]
 
 
-def _map(f: Callable[[Any], Any], tree: Any) -> Any:
-    """Apply ``f`` to every array in nested dicts, lists and tuples."""
-    if isinstance(tree, dict):
-        return {key: _map(f, value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        mapped = [_map(f, value) for value in tree]
-        return type(tree)(*mapped) if hasattr(tree, "_fields") else type(tree)(mapped)
-    return f(tree)
-
-
-def _leaves(tree: Any) -> list[Any]:
-    found: list[Any] = []
-    _map(found.append, tree)
-    return found
-
-
-def _variable(value: Any) -> Any:
-    """A vertex of its own for an argument, connected to what it was made of."""
-    if hasattr(value, "named_parameters"):
-        return value
-    if isinstance(value, Tensor) and value._node is not None:
-        return ops.positive(value)
-    return Tensor(value, requires_grad=True)
-
-
-def _tensors(value: Any) -> Any:
-    """The tensors in which an argument is differentiated: itself, or a module's parameters."""
-    return dict(value.named_parameters()) if hasattr(value, "named_parameters") else value
-
-
-class _Walk:
-    """A graph that was recorded from variables to outputs, to be walked once or several times."""
-
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int]) -> None:
-        arguments = list(args)
-        with enable_grad():
-            for i in argnums:
-                arguments[i] = _map(_variable, arguments[i])
-            self.out = f(*arguments)
-        self.variables = [_map(_tensors, arguments[i]) for i in argnums]
-        self.wanted = frozenset(t._node for v in self.variables for t in _leaves(v) if t._node)
-
-    def pull(
-        self,
-        outputs: Sequence[Any],
-        cotangents: Sequence[Any],
-        *,
-        known: frozenset[Node] = frozenset(),
-        again: bool = True,
-    ) -> list[Any]:
-        """Return the cotangents of the variables, recorded if something outside depends on them.
-
-        Outside is every leaf that is neither a variable nor ``known``. Unless the graph will be
-        walked ``again``, its arrays are released, if only the variables can ask for them.
-        """
-        roots: Cotangents = {}
-        for output, g in zip(outputs, cotangents, strict=True):
-            if isinstance(output, Tensor) and output._node is not None:
-                roots[output._node] = roots[output._node] + g if output._node in roots else g
-        useful, foreign = _reaching(roots, self.wanted, known)
-        tracked = any(isinstance(g, Tensor) and g._node is not None for g in cotangents)
-        differentiable = RECORDING.get() and (foreign or tracked)
-        for node, g in roots.items():
-            plain = g._data if isinstance(g, Tensor) else g
-            roots[node] = g if differentiable and isinstance(g, Tensor) else plain
-            if differentiable:
-                roots[node] = g if isinstance(g, Tensor) else wrap(g)
-        if not differentiable:
-            held = {id(g) for g in roots.values()}
-            keep = again or foreign
-            with no_grad():
-                found = backprop(roots, useful=useful, wanted=self.wanted, keep=keep)
-            for node, g in found.items():  # what is returned may be written to: nobody shares it
-                found[node] = g if id(g) not in held and getattr(g, "base", 0) is None else g.copy()
-                held.add(id(found[node]))
-        else:
-            found = backprop(
-                roots, useful=useful, wanted=self.wanted, keep=True, differentiable=True
-            )
-        return [_map(functools.partial(_cotangent_of, found), v) for v in self.variables]
-
-
-def _cotangent_of(found: Cotangents, variable: Tensor) -> Tensor:
-    g = found.get(variable._node) if variable._node is not None else None
-    if g is None:
-        return wrap(np.zeros(variable.shape, variable.dtype))
-    return g if isinstance(g, Tensor) else wrap(np.asarray(g))
-
-
-def _reaching(
-    roots: Iterable[Node], wanted: frozenset[Node], known: frozenset[Node]
-) -> tuple[set[Node], bool]:
-    """Vertices on a way from ``roots`` to ``wanted``, and whether any way leads elsewhere."""
-    seen, stack, foreign = set(roots), list(roots), False
-    while stack:
-        node = stack.pop()
-        if node in wanted:
-            foreign = foreign or node.primitive is not None
-            continue
-        foreign = foreign or (node.primitive is None and node not in known)
-        for parent in node.parents:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    useful: set[Node] = set()
-    for node in sorted(seen, key=_serial):
-        if node in wanted or any(parent in useful for parent in node.parents):
-            useful.add(node)
-    return useful, foreign
-
-
-def _serial(node: Node) -> int:
-    return node.serial
-
-
-def _seed(out: Any, what: str) -> Array:
-    if not isinstance(out, Tensor):
-        raise TypeError(f"{what} needs a function that returns a Tensor, not {type(out).__name__}")
-    if out.size != 1:
-        raise ShapeError(f"{what} needs a function with one value, not shape {out.shape}")
-    return np.ones(out.shape, out.dtype)
-
-
-def _positions(argnums: int | Sequence[int], args: Sequence[Any]) -> tuple[int, ...]:
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    for i in positions:
-        if not -len(args) <= i < len(args):
-            raise ValueError(
-                f"argnums names argument {i}, but {len(args)} positional arguments were given"
-            )
-    return positions
+def _pair(out: Any, has_aux: bool) -> tuple[Any, Any]:
+    """What a function returned as ``(value, aux)``."""
+    if not has_aux:
+        return out, None
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise TypeError("has_aux=True needs a function that returns a pair (value, aux)")
+    return out
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """Make a function that returns ``f``'s value and its gradient.
 
     Args:
         f: A function with one value. Its arguments may be arrays, Tensors, nested containers of
             them, or a Module, whose parameters then are the variables.
-        argnums: Which argument to differentiate with respect to; several give a tuple.
+        argnums: Which argument to differentiate with respect to, also counted from the end;
+            several give a tuple.
         has_aux: Whether ``f`` returns ``(value, aux)``, of which only the value is differentiated.
 
-    The gradient is itself differentiable wherever something outside of ``f`` depends on it.
+    The gradient is itself differentiable wherever something outside of ``f`` depends on it. What
+    the value does not depend on has the gradient 0.
+
+    Raises:
+        DTypeError: If an argument to differentiate is not floating.
+        ShapeError: If ``f`` returns several values.
 
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     (Tensor(5., dtype=float64, op=sum), Tensor([2., 4.], dtype=float64))
@@ -172,19 +57,19 @@ def value_and_grad(
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
-        if has_aux and not (isinstance(walk.out, tuple) and len(walk.out) == 2):
-            raise TypeError("has_aux=True needs a function that returns a pair (value, aux)")
-        out = walk.out[0] if has_aux else walk.out
-        grads = walk.pull([out], [_seed(out, "grad")], again=has_aux)
-        return walk.out, grads[0] if isinstance(argnums, int) else tuple(grads)
+        walk = Walk(functools.partial(f, **kwargs), args, positions(argnums, args))
+        out, _ = _pair(walk.out, has_aux)
+        grads = walk.pull([out], [seed_of(out, "grad")], again=has_aux)
+        return walk.out, _one_or_all(argnums, grads)
 
     return wrapped
 
 
-def grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+def _one_or_all(argnums: Argnums, values: Sequence[Any]) -> Any:
+    return values[0] if isinstance(argnums, int | np.integer) else tuple(values)
+
+
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Make a function that returns the gradient of ``f``; see :func:`value_and_grad`.
 
     >>> cube = lambda x: x**3.0
@@ -201,54 +86,77 @@ def grad(
     return wrapped
 
 
-def _like(arrays: Sequence[Any], given: Sequence[Any], what: str) -> list[Any]:
-    """Cotangents or tangents ``given`` for arrays, in their dtype; raise unless they match."""
-    if len(given) != len(arrays):
-        raise ValueError(f"{len(given)} {what}s were given for {len(arrays)} arrays")
-    matched = []
-    for array, g in zip(arrays, given, strict=True):
-        if np.shape(g) != np.shape(array):
-            raise ShapeError(f"a {what} of shape {np.shape(g)} for shape {np.shape(array)}")
-        plain = not isinstance(g, Tensor)
-        matched.append(np.asarray(g, array.dtype) if plain else g.astype(array.dtype))
-    return matched
-
-
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Return ``f(*primals)`` and the function that pulls a cotangent of it back to the primals.
+
+    The cotangent is nested as the result is. With ``has_aux``, ``f`` returns ``(out, aux)``, and
+    what is returned is ``out``, the function, and ``aux``.
 
     >>> out, pull = vjp(lambda x, y: x * y, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     >>> pull(np.array([1.0, 0.0]))
     (Tensor([3., 0.], dtype=float64), Tensor([1., 0.], dtype=float64))
     """
-    walk = _Walk(f, primals, range(len(primals)))
-    outputs = _leaves(walk.out)
+    walk = Walk(f, primals, range(len(primals)), "vjp")
+    out, aux = _pair(walk.out, has_aux)
+    outputs = leaves(out)
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
         """Return the cotangent of every primal."""
-        cotangents = [cotangent] if isinstance(walk.out, Tensor) else _leaves(cotangent)
-        return tuple(walk.pull(outputs, _like(outputs, cotangents, "cotangent")))
+        cotangents = [cotangent] if isinstance(out, Tensor | Batched) else leaves(cotangent)
+        return tuple(walk.pull(outputs, like(outputs, cotangents, "cotangent")))
 
-    return walk.out, pull
+    return (out, pull, aux) if has_aux else (out, pull)
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """Return ``f(*primals)`` and its derivative in the direction ``tangents``.
+class _Pushing:
+    """``f`` at its primals, and what carries tangents of them to its result.
 
     A vjp is linear in its cotangent, so its own vjp is the jvp: two walks, any op.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], has_aux: bool
+    ) -> None:
+        self.first = Walk(f, args, argnums, "jvp")
+        self.out, self.aux = _pair(self.first.out, has_aux)
+        outputs = leaves(self.out)
+        if not all(isinstance(out, Tensor | Batched) for out in outputs):
+            raise TypeError("jvp and forward mode need a function that returns Tensors")
+        self.floating = [out for out in outputs if out.dtype.kind == "f"]
+        zeros = [np.zeros(out.shape, out.dtype) for out in self.floating]
+        self.second = Walk(self._pull, [zeros], [0])
+        self.variables = leaves(self.second.out)
+
+    def _pull(self, cotangents: list[Any]) -> Any:
+        return self.first.pull(self.floating, cotangents)
+
+    def push(self, tangents: Sequence[Any]) -> Any:
+        """The tangent of the result, nested as it is."""
+        pushed = iter(self.second.pull(self.variables, tangents, known=self.first.wanted)[0])
+
+        def tangent(out: Any) -> Any:
+            floating = out.dtype.kind == "f"
+            return next(pushed) if floating else wrap(np.zeros(out.shape, out.dtype))
+
+        return mapped(tangent, self.out)
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
+    """Return ``f(*primals)`` and its derivative in the direction ``tangents``.
+
+    With ``has_aux``, ``f`` returns ``(out, aux)``, and ``aux`` is returned, too.
 
     >>> jvp(lambda x: x * x, [np.array([3.0])], [np.array([1.0])])[1]
     Tensor([6.], dtype=float64)
     """
-    if not isinstance(primals, list | tuple):
+    if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
         raise TypeError("jvp takes a list of primals, and one of tangents: jvp(f, [x], [v])")
-    first = _Walk(f, primals, range(len(primals)))
-    out = first.out
-    if not isinstance(out, Tensor):
-        raise TypeError("jvp needs a function that returns one Tensor")
-    second = _Walk(lambda g: _leaves(first.pull([out], [g])), [np.zeros(out.shape, out.dtype)], [0])
-    directions = _like(_leaves(first.variables), _leaves(list(tangents)), "tangent")
-    return out, second.pull(second.out, directions, known=first.wanted)[0]
+    pushing = _Pushing(f, primals, range(len(primals)), has_aux)
+    directions = like(pushing.variables, leaves(list(tangents)), "tangent")
+    pushed = pushing.push(directions)
+    return (pushing.out, pushed, pushing.aux) if has_aux else (pushing.out, pushed)
 
 
 def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
@@ -259,13 +167,13 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     >>> hvp(lambda x: (x**3.0).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     Tensor([ 6., 12.], dtype=float64)
     """
-    several = isinstance(primals, tuple)
+    several = isinstance(primals, tuple) and not hasattr(primals, "_fields")
     args, directions = (primals, tangents) if several else ((primals,), (tangents,))
     gradient = grad(f, argnums=range(len(args)))
 
     def slope(*inputs: Any) -> Any:
-        slopes = _leaves(gradient(*inputs))
-        pairs = zip(slopes, _like(slopes, _leaves(directions), "tangent"), strict=True)
+        slopes = leaves(gradient(*inputs))
+        pairs = zip(slopes, like(slopes, leaves(directions), "tangent"), strict=True)
         terms = [np.add.reduce(g * v, axis=None) for g, v in pairs]
         return functools.reduce(ops.add, terms)
 
@@ -273,54 +181,143 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     return products if several else products[0]
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, mode: Mode = "auto"
+) -> Callable[..., Any]:
     """Make a function that returns all partial derivatives, of shape ``out.shape + x.shape``.
 
-    One backward walk for each element of the output. Nested arguments give nested Jacobians, and
-    so do nested outputs: ``{"y": ...}`` gives ``{"y": jacobian of y}``. Several ``argnums`` give a
-    tuple.
+    Nested arguments give nested Jacobians, and so do nested outputs: ``{"y": ...}`` gives ``{"y":
+    jacobian of y}``. Several ``argnums`` give a tuple. With ``has_aux``, ``f`` returns ``(out,
+    aux)``, and the result is ``(jacobian, aux)``.
+
+    ``mode`` is ``"reverse"``, which walks back once for each element of the output, ``"forward"``,
+    which pushes each element of the input, or by default whichever takes fewer. All of them run
+    together, as under ``vmap``, as far as memory allows. JAX calls them ``jacrev`` and ``jacfwd``.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     Tensor([[2., 0.],
             [0., 4.]], dtype=float64)
     """
+    if mode not in ("auto", "reverse", "forward"):
+        raise ValueError(f"jacobian: mode is 'auto', 'reverse' or 'forward', not {mode!r}")
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        walk = _Walk(functools.partial(f, **kwargs), args, _positions(argnums, args))
-        variables = walk.variables[0] if isinstance(argnums, int) else tuple(walk.variables)
-        return _map(functools.partial(_rows, walk, variables), walk.out)
+        bound, where = functools.partial(f, **kwargs), positions(argnums, args)
+        if mode == "forward":
+            return _columns(_Pushing(bound, args, where, has_aux), argnums, has_aux)
+        walk = Walk(bound, args, where, "jacobian")
+        out, aux = _pair(walk.out, has_aux)
+        for output in leaves(out):
+            if not isinstance(output, Tensor | Batched):
+                raise TypeError(
+                    f"jacobian needs a function of Tensors, not of {type(output).__name__}"
+                )
+        rows = sum(output.size for output in leaves(out))
+        columns = sum(_one(walk, v).size for v in leaves(walk.variables))
+        if mode == "auto" and rows > 2 * columns:  # each push takes two walks to prepare
+            return _columns(_Pushing(bound, args, where, has_aux), argnums, has_aux)
+        variables = _one_or_all(argnums, walk.variables)
+        made = mapped(functools.partial(_rows, walk, variables), out)
+        return (made, aux) if has_aux else made
 
     return wrapped
 
 
-def _rows(walk: _Walk, variables: Any, out: Any) -> Any:
-    """The Jacobian of one output of a walk in its variables."""
-    if not isinstance(out, Tensor):
-        raise TypeError(f"jacobian needs a function of Tensors, not of {type(out).__name__}")
-    rows = []
-    for i in range(out.size):
-        unit = np.zeros(out.shape, out.dtype)
-        unit.flat[i] = 1.0
-        rows.append(_leaves(walk.pull([out], [unit])))
-    columns = iter(zip(*rows, strict=True))
-
-    def assemble(variable: Tensor) -> Tensor:
-        shape = out.shape + variable.shape
-        if not rows:
-            return wrap(np.zeros(shape, variable.dtype))
-        return ops.reshape(ops.stack(list(next(columns))), shape)
-
-    return _map(assemble, variables)
+def _one(walk: Walk, variable: Tensor) -> Any:
+    """What ``f`` saw of a variable: inside ``vmap``, one example."""
+    return walk.lift(variable)
 
 
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def _rows(walk: Walk, variables: Any, out: Any) -> Any:
+    """The Jacobian of one output of a walk in its variables, from pulls of unit cotangents."""
+
+    def pull(unit: Array) -> list[Any]:
+        return leaves(walk.pull([out], [unit]))
+
+    below = walk.lower(out)
+    rows = _stacked(pull, out.shape, out.dtype, below._node)
+    columns = iter(rows)
+
+    def assemble(variable: Tensor) -> Any:
+        shape = out.shape + _one(walk, variable).shape
+        return ops.reshape(next(columns), shape) if rows else wrap(np.zeros(shape, variable.dtype))
+
+    return mapped(assemble, variables)
+
+
+def _columns(pushing: _Pushing, argnums: Argnums, has_aux: bool) -> Any:
+    """The Jacobian from pushes of unit tangents, one for each element of the variables."""
+    blocks: list[list[Any]] = []
+    outputs = leaves(pushing.out)
+    for i, variable in enumerate(pushing.variables):
+
+        def push(unit: Array, i: int = i) -> list[Any]:
+            units = [np.zeros(v.shape, v.dtype) for v in pushing.variables]
+            return leaves(pushing.push([*units[:i], unit, *units[i + 1 :]]))
+
+        below = pushing.second.lower(variable)
+        columns = _stacked(push, variable.shape, variable.dtype, below._node)
+        block = []
+        for out, column in zip(outputs, columns or [None] * len(outputs), strict=True):
+            shape = out.shape + variable.shape
+            if column is None:
+                block.append(wrap(np.zeros(shape, out.dtype)))
+            else:
+                block.append(ops.reshape(ops.moveaxis(column, 0, -1), shape))
+        blocks.append(block)
+    variables = _one_or_all(argnums, pushing.first.variables)
+    made = [rebuilt(variables, iter(row)) for row in zip(*blocks, strict=True)]
+    jacobians = rebuilt(pushing.out, iter(made))
+    return (jacobians, pushing.aux) if has_aux else jacobians
+
+
+_TOGETHER = 1 << 22  # elements that the largest array of a walk may have, for all units together
+
+
+def _stacked(
+    walked: Callable[[Array], list[Any]], shape: tuple[int, ...], dtype: Any, root: Any
+) -> list[Any]:
+    """What each unit vector of ``shape`` gives, stacked; nothing if there are none."""
+    size = int(np.prod(shape, dtype=int))
+    largest = max([size, *(int(np.prod(s, dtype=int)) for s in _shapes_behind(root))])
+    together = max(1, _TOGETHER // max(largest, 1))
+    parts: list[list[Any]] = []
+    for start in range(0, size, together):
+        count = min(together, size - start)
+        units = np.zeros((count, size), dtype)
+        units[np.arange(count), start + np.arange(count)] = 1.0
+        units = units.reshape((count, *shape))
+        if count < 3:
+            parts += [[ops.expand_dims(row, 0) for row in walked(unit)] for unit in units]
+        else:
+            parts.append(vmap(walked)(units))
+    return [ops.concatenate(list(part)) for part in zip(*parts, strict=True)]
+
+
+def _shapes_behind(root: Any) -> Iterator[tuple[int, ...]]:
+    """Shapes of the arrays in the graph that made a node."""
+    stack, seen = [root], {root, None}
+    while stack:
+        node = stack.pop()
+        if node is None:
+            continue
+        yield node.shape
+        fresh = [parent for parent in node.parents if parent not in seen]
+        seen.update(fresh)
+        stack += fresh
+
+
+def hessian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Make a function that returns all second derivatives, of shape ``x.shape + x.shape``.
 
-    Several ``argnums`` give a tuple of rows, each a tuple of blocks.
+    Several ``argnums`` give a tuple of rows, each a tuple of blocks. With ``has_aux``, ``f``
+    returns ``(value, aux)``, and the result is ``(hessian, aux)``.
 
     >>> hessian(lambda x: (x**3.0).sum())(np.array([1.0, 2.0]))
     Tensor([[ 6.,  0.],
             [ 0., 12.]], dtype=float64)
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(grad(f, argnums, has_aux), argnums, has_aux, mode="reverse")

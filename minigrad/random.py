@@ -7,14 +7,17 @@ drawing more in one place does not change what another place draws.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 import numpy as np
 
-__all__ = ["fork", "generator", "seed"]
+__all__ = ["fork", "generator", "observed", "replayed", "seed"]
+
+Observer = Callable[[np.random.Generator, bool], None]
 
 _GENERATOR: ContextVar[np.random.Generator | None] = ContextVar("generator", default=None)
+_OBSERVER: ContextVar[Observer | None] = ContextVar("observer", default=None)
 _DEFAULT = [np.random.default_rng()]
 
 
@@ -33,9 +36,59 @@ def generator(rng: np.random.Generator | int | None = None) -> np.random.Generat
     >>> int(generator(7).integers(100)) == int(generator(7).integers(100))
     True
     """
-    if rng is None:
-        return _GENERATOR.get() or _DEFAULT[0]
-    return np.random.default_rng(rng)
+    own = _GENERATOR.get() or _DEFAULT[0]
+    found = own if rng is None else np.random.default_rng(rng)
+    observer = _OBSERVER.get()
+    if observer is not None and not isinstance(rng, int):
+        observer(found, rng is not None)
+    return found
+
+
+@contextlib.contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Call ``observer(generator, given)`` before each draw inside the block, except from integers.
+
+    >>> seen = []
+    >>> with observed(lambda rng, given: seen.append(given)):
+    ...     _ = generator().random(), generator(np.random.default_rng(0)).random()
+    >>> seen
+    [False, True]
+    """
+    outer = _OBSERVER.get()
+
+    def both(found: np.random.Generator, given: bool) -> None:
+        observer(found, given)
+        if outer is not None:
+            outer(found, given)
+
+    token = _OBSERVER.set(both)
+    try:
+        yield
+    finally:
+        _OBSERVER.reset(token)
+
+
+@contextlib.contextmanager
+def replayed(state: dict[str, object] | None) -> Iterator[None]:
+    """Draw from a stream of its own that stands at ``state``; None leaves the stream as it is.
+
+    >>> state = generator().bit_generator.state
+    >>> first = generator().random()
+    >>> with replayed(state):
+    ...     generator().random() == first
+    True
+    """
+    if state is None:
+        yield
+        return
+    kind: type[np.random.BitGenerator] = getattr(np.random, str(state["bit_generator"]))
+    bits = kind()
+    bits.state = state
+    token = _GENERATOR.set(np.random.Generator(bits))
+    try:
+        yield
+    finally:
+        _GENERATOR.reset(token)
 
 
 @contextlib.contextmanager

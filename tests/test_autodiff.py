@@ -423,8 +423,8 @@ def test_tangents_that_do_not_fit_are_refused():
         mg.jvp(lambda x: x * x, bare, bare)
     with pytest.raises(ShapeError, match="a tangent of shape"):
         mg.hvp(lambda x: (x * x).sum(), X, np.ones(1))
-    with pytest.raises(TypeError, match="returns one Tensor"):
-        mg.jvp(lambda x: (x, x), [X], [X])
+    with pytest.raises(TypeError, match="returns Tensors"):
+        mg.jvp(lambda x: (x, 1.0), [X], [X])
 
 
 def test_jacobian_shapes():

@@ -13,7 +13,7 @@ from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.module import Buffer, Module, Parameter
 from minigrad.primitive import Array
-from minigrad.tensor import Tensor, record
+from minigrad.tensor import Tensor
 
 __all__ = ["Linear", "Normalize"]
 
@@ -71,8 +71,8 @@ class Linear(Module):
     def forward(self, x: Any) -> Any:
         """Return ``x @ weight + bias`` of shape ``(..., out_features)``."""
         weight, bias = self.weight, self.bias
-        product = record(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
-        return product if bias is None else record(ops.add, (product, bias), {})
+        product = weight.__primitive__(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
+        return product if bias is None else weight.__primitive__(ops.add, (product, bias), {})
 
     def title(self) -> str:
         """Return the layer with its widths."""
