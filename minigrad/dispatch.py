@@ -86,7 +86,7 @@ def call_function(func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -
     return answer(func, name, args, kwargs)
 
 
-_OTHERWISE = {"correction": "ddof"}
+_OTHERWISE = {"correction": "ddof", "N": "n"}
 
 
 class _Form(NamedTuple):

@@ -195,7 +195,7 @@ NOTES: dict[str, str] = {
         "complex numbers have no gradient here",
     ),
     **dict.fromkeys(
-        ["data_ptr", "storage", "untyped_storage", "strides", "stride", "flags", "ctypes", "base"],
+        ["data_ptr", "storage", "untyped_storage", "stride", "ctypes", "base"],
         "that is a matter of the array: t.data has it",
     ),
     **dict.fromkeys(

@@ -36,6 +36,7 @@ class Operators:
 
     # NumPy's protocols: np.exp(t), np.sum(t, axis=0), array + t
 
+    __array__: Callable[..., Any]
     __array_priority__ = 1000.0
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -183,6 +184,12 @@ class Operators:
             raise TypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(len(self._data)))
 
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.__array__().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
     def __contains__(self, value: Any) -> bool:
         return value in self._data
 
@@ -202,6 +209,9 @@ class Operators:
     def __index__(self) -> int:
         return operator.index(self._data)
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self._data.item()) if digits is None else ops.round(self, digits)
+
     # Methods that NumPy and PyTorch users expect
 
     sum, mean, max, min = ops.sum, ops.mean, ops.max, ops.min
@@ -213,6 +223,44 @@ class Operators:
     sin, cos, logsumexp = ops.sin, ops.cos, ops.logsumexp
     astype, swapaxes, squeeze, ravel = ops.astype, ops.swapaxes, ops.squeeze, ops.ravel
     dot, flatten = ops.dot, ops.ravel
+    cumsum, cumprod, diagonal, trace = ops.cumsum, ops.cumprod, ops.diagonal, ops.trace
+    take, repeat, round, nonzero = ops.take, ops.repeat, ops.round, ops.nonzero
+    argpartition, searchsorted, choose = ops.argpartition, ops.searchsorted, ops.choose
+    conj = conjugate = ops.conjugate
+
+    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
+        """Return the slices along ``axis`` where the condition holds."""
+        return ops.compress(condition, self, axis)
+
+    @property
+    def real(self) -> Tensor:
+        """Real part: the tensor itself, if it is real."""
+        return ops.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """Imaginary part."""
+        return ops.imag(self)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._data.nbytes
+
+    @property
+    def flags(self) -> Any:
+        """How the array lies in memory; what a graph has recorded is not writeable."""
+        return self._data.flags
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes from one element to the next along each axis."""
+        return self._data.strides
 
     def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """Return the same elements in another shape, as ``t.reshape(2, 3)`` or with a tuple."""

@@ -201,7 +201,7 @@ def test_questions_about_tensors_are_answered_with_arrays():
 
 WITHOUT_RULE: Any = {
     "np.histogram": np.histogram,
-    "np.unique": np.unique,
+    "np.unique_values": np.unique_values,
     "np.spacing": np.spacing,
     "np.linalg.eigvals": np.linalg.eigvals,
     "np.fft.rfft2": np.fft.rfft2,
@@ -214,7 +214,7 @@ WITHOUT_RULE: Any = {
 
 @pytest.mark.parametrize("call", WITHOUT_RULE.values(), ids=WITHOUT_RULE)
 def test_what_has_no_rule_says_so_by_its_name(call):
-    with pytest.raises(NotDifferentiable, match=r"^np\.[a-z0-9.]+ has no gradient rule") as caught:
+    with pytest.raises(NotDifferentiable, match=r"^np\.[a-z0-9._]+ has no gradient rule") as caught:
         call(mg.Tensor(A, requires_grad=True))
     assert "use t.numpy() to leave the graph" in str(caught.value)
 
@@ -226,9 +226,10 @@ def test_what_has_no_rule_answers_constants_with_arrays():
     assert counts.sum() == 9
     np.testing.assert_array_equal(np.fft.rfft2(t), np.fft.rfft2(A))
     np.testing.assert_array_equal(np.nextafter(t, t + 1.0), np.nextafter(A, A + 1.0))
-    np.testing.assert_array_equal(np.unique([t, t]), np.unique(A))
+    np.testing.assert_array_equal(np.union1d(t, t), np.unique(A))
     with mg.no_grad():
-        np.testing.assert_array_equal(np.unique(mg.Tensor(A, requires_grad=True)), np.unique(A))
+        w: Any = mg.Tensor(A, requires_grad=True)
+        np.testing.assert_array_equal(np.unique_values(w), np.unique(A))
 
 
 @pytest.mark.parametrize(
