@@ -152,7 +152,7 @@ def erfcx(x: Array) -> Array:
     for k in range(60, 0, -1):
         fraction = tail + k / 2 / fraction
     # x² = high² + (x - high) * (x + high), where high² is exact
-    high = np.minimum(x, 4.0)
+    high = np.clip(x, -30.0, 4.0)
     short = high.astype(np.float32).astype(np.float64)
     square = np.exp(short * short) * np.exp((high - short) * (high + short))
     return np.where(x > 4.0, 1.0 / ROOT_PI / fraction, square * erfc(high))
@@ -223,7 +223,7 @@ def gammaln(x: Array) -> Array:
     """``log|Γ(x)|``, by reflection for negative ``x``."""
     sine = np.abs(np.sin(np.pi * (x - np.rint(x))))
     below = np.log(np.pi / sine) - _positive_log_gamma(1.0 - x)
-    return np.where(np.isneginf(x), np.inf, np.where(x > 0, _positive_log_gamma(x), below))
+    return np.where(np.isneginf(x), x, np.where(x > 0, _positive_log_gamma(x), below))
 
 
 @quietly

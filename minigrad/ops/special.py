@@ -75,8 +75,14 @@ def _like(x: Array, g: Array) -> Array:
 # The error function's family
 
 
+def pull_bell(g: Array, x: Array, height: float) -> Array:
+    """``g * height * exp(-x²)``, in silence where the square overflows."""
+    with np.errstate(over="ignore"):
+        return g * np.exp(-np.square(x)) * height
+
+
 @primitive(onnx="Erf")
-@defvjp(x=lambda g, x: g * np.exp(-(x * x)) * (2.0 / ROOT_PI))
+@defvjp(x=lambda g, x: pull_bell(g, x, 2.0 / ROOT_PI))
 def erf(x: Array, /) -> Array:
     """Error function, ``2 / √π`` times the integral of ``exp(-t²)`` from 0 to ``x``.
 
@@ -87,7 +93,7 @@ def erf(x: Array, /) -> Array:
 
 
 @primitive()
-@defvjp(x=lambda g, x: g * np.exp(-(x * x)) * (-2.0 / ROOT_PI))
+@defvjp(x=lambda g, x: pull_bell(g, x, -2.0 / ROOT_PI))
 def erfc(x: Array, /) -> Array:
     """Complement ``1 - erf(x)``, exact where it is close to 0.
 
@@ -119,8 +125,14 @@ def ndtr(x: Array) -> Array:
 
 
 def pull_hazard(g: Array, x: Array, out: Array) -> Array:
-    """``-g * h * (x + h)``, where ``h`` is the inverse Mills ratio."""
-    return -g * out * (x + out)
+    """``-g * h * (x + h)``, where ``h`` is the inverse Mills ratio.
+
+    Far out on the left ``x + h`` cancels; its asymptotic series is exact there.
+    """
+    inside = np.greater(x, -100.0)
+    square = np.square(np.where(inside, -100.0, x))
+    series = (((-74.0 / square + 10.0) / square - 2.0) / square + 1.0) / np.where(inside, -100.0, x)
+    return -g * out * np.where(inside, x + out, -series)
 
 
 @primitive(name="inverse_mills")

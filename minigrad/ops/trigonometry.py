@@ -67,8 +67,15 @@ def tan(x: Array, /) -> Array:
     """
 
 
+@primitive(name="one_minus_square", domain=(-1.0, 1.0))
+@defvjp(x=lambda g, x: g * x * -2.0)
+def _one_minus_square(x: Array, /) -> Array:
+    """``1 - x²``, exact near its zeros, with a gradient that is exact near 0."""
+    return (1.0 - x) * (1.0 + x)
+
+
 @primitive(np.arcsin, domain=(-1.0, 1.0), onnx="Asin")
-@defvjp(x=lambda g, x: g / np.sqrt((1.0 - x) * (1.0 + x)))
+@defvjp(x=lambda g, x: g / np.sqrt(_one_minus_square(x)))
 def arcsin(x: Array, /) -> Array:
     """Angle in ``[-π/2, π/2]`` whose sine is ``x``; its slope at -1 and 1 is infinite.
 
@@ -78,7 +85,7 @@ def arcsin(x: Array, /) -> Array:
 
 
 @primitive(np.arccos, domain=(-1.0, 1.0), onnx="Acos")
-@defvjp(x=lambda g, x: -g / np.sqrt((1.0 - x) * (1.0 + x)))
+@defvjp(x=lambda g, x: -g / np.sqrt(_one_minus_square(x)))
 def arccos(x: Array, /) -> Array:
     """Angle in ``[0, π]`` whose cosine is ``x``; its slope at -1 and 1 is minus infinity.
 
@@ -189,7 +196,7 @@ def arcsinh(x: Array, /) -> Array:
 
 
 @primitive(np.arccosh, domain=(1.0, np.inf), onnx="Acosh")
-@defvjp(x=lambda g, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)))
+@defvjp(x=lambda g, x: g / np.sqrt(x - 1.0) / np.sqrt(x + 1.0))
 def arccosh(x: Array, /) -> Array:
     """Inverse of the hyperbolic cosine for ``x >= 1``; its slope at 1 is infinite.
 
@@ -199,7 +206,7 @@ def arccosh(x: Array, /) -> Array:
 
 
 @primitive(np.arctanh, domain=(-1.0, 1.0), onnx="Atanh")
-@defvjp(x=lambda g, x: g / ((1.0 - x) * (1.0 + x)))
+@defvjp(x=lambda g, x: g / _one_minus_square(x))
 def arctanh(x: Array, /) -> Array:
     """Inverse of the hyperbolic tangent for ``-1 < x < 1``; infinite at both ends, as its slope is.
 
@@ -208,24 +215,32 @@ def arctanh(x: Array, /) -> Array:
     """
 
 
-def _sinc_derivative(t: Array, order: int) -> Array:
-    """The ``order``-th derivative of ``sin(t) / t``, to rounding also where ``t`` is near 0.
+def _turned_sine(turns: Array, quarters: int) -> Array:
+    """``sin(π turns + quarters π/2)``, exact for many turns, too."""
+    rest = np.pi * (turns - 2.0 * np.rint(turns / 2.0))
+    wave = np.cos(rest) if quarters % 2 else np.sin(rest)
+    return -wave if quarters % 4 > 1 else wave
 
-    Far from 0 the recurrence ``t s⁽ⁿ⁾ = sin⁽ⁿ⁾(t) - n s⁽ⁿ⁻¹⁾`` is stable; below ``n + 1`` it is
-    not, but the Taylor series of ``s`` at 0 converges there without much cancellation.
+
+def _sinc_derivative(x: Array, order: int) -> Array:
+    """The ``order``-th derivative of ``sin(πx) / (πx)``, to rounding also where ``x`` is near 0.
+
+    With ``t = πx``, far from 0 the recurrence ``t s⁽ⁿ⁾ = sin⁽ⁿ⁾(t) - n s⁽ⁿ⁻¹⁾`` is stable; below
+    ``n + 1`` it is not, but there the Taylor series of ``s`` at 0 has little cancellation.
     """
+    t = np.pi * x
     near = np.abs(t) < order + 1.0
-    far = np.where(near, order + 1.0, t)
-    upward = np.sin(far) / far
+    far, turns = np.where(near, order + 1.0, t), np.where(near, (order + 1.0) / np.pi, x)
+    upward = _turned_sine(turns, 0) / far
     for n in range(1, order + 1):
-        upward = (np.sin(far + n * (math.pi / 2)) - n * upward) / far
+        upward = (_turned_sine(turns, n) - n * upward) / far
     small = np.where(near, t, 0.0)
     series = np.zeros_like(small)
     for k in range((order + 1) // 2, (order + 1) // 2 + 12 + 3 * order):
         power = 2 * k - order
         term = (-1) ** k / ((2 * k + 1) * math.factorial(power))
         series = series + term * small**power
-    return np.where(near, series, upward)
+    return math.pi**order * np.where(near, series, upward)
 
 
 def pull_sinc(g: Array, x: Array, order: int) -> Array:
@@ -242,8 +257,7 @@ def _sinc(x: Array, /, order: int) -> Array:
     """The ``order``-th derivative of ``sin(πx) / (πx)``."""
     if not order:
         return np.sinc(x)
-    exact = np.asarray(x, np.float64)
-    return (math.pi**order * _sinc_derivative(math.pi * exact, order)).astype(x.dtype)
+    return _sinc_derivative(np.asarray(x, np.float64), order).astype(x.dtype)
 
 
 @composition(np.sinc)

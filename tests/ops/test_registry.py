@@ -197,6 +197,7 @@ REFERENCES = {
     "overlap_add": overlapped_by_hand,
     "ndtri": to_all_digits(lambda x: mpmath.sqrt(2) * mpmath.erfinv(2 * x - 1)),
     "one_hot": lambda labels, num_classes, dtype: np.eye(num_classes, dtype=dtype)[labels],
+    "one_minus_square": lambda x: 1 - x * x,
     "pad": np.pad,
     "polygamma": to_all_digits(lambda x, n: mpmath.polygamma(n, x)),
     "relu": lambda x: np.where(x > 0, x, x.dtype.type(0)),
