@@ -17,6 +17,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
 import numpy as np
 
 from minigrad.errors import RuleError
+from minigrad.names import misnamed, telling
 
 Array: TypeAlias = Any  # a NumPy array, or any duck that speaks NumPy's protocols
 Axis: TypeAlias = int | tuple[int, ...] | None
@@ -147,7 +148,7 @@ class Primitive(Generic[P]):
         """Part arguments into inputs and complete static parameters, as Python would.
 
         >>> from minigrad import ops
-        >>> ops.sum.bind((1.0, 0), {})
+        >>> ops.argmax.bind((1.0, 0), {})
         ((1.0,), {'axis': 0, 'keepdims': False})
         """
         bound = self.statics.copy()
@@ -163,9 +164,7 @@ class Primitive(Generic[P]):
             raise TypeError(f"{self.name}() is missing {missing}")
         bound.update(params)
         if len(bound) != len(self.statics):
-            unknown = next(name for name in params if name not in self.statics)
-            known = ", ".join(self.statics) or "none"
-            raise TypeError(f"{self.name}() has no parameter {unknown!r}; it has {known}")
+            raise TypeError(misnamed(self.name, self.statics, params))
         for name in self.required:
             if bound[name] is inspect.Parameter.empty:
                 raise TypeError(f"{self.name}() is missing {name}")
@@ -332,6 +331,6 @@ def composition(
 
     def declare(function: Callable[P, Array]) -> Callable[P, Array]:
         NUMPY.update(dict.fromkeys(numpy, function))
-        return function
+        return telling(function)
 
     return declare

@@ -83,7 +83,8 @@ def linear_recurrence(a: Array, b: Array, /, axis: int = -1, reverse: bool = Fal
         rows = (np.reshape(x, (n, width)).T.tolist() for x in (factors, terms))
         scanned = []
         for factor_row, term_row in zip(*rows, strict=True):
-            state, row = 0.0, []
+            state = 0.0
+            row: list[float] = []
             for factor, term in zip(factor_row, term_row, strict=True):
                 state = factor * state + term if row else term
                 row.append(state)

@@ -108,7 +108,8 @@ def _triangle(x: Array, k: int, lower: bool) -> Array:
         raise ValueError("tril, triu: x needs an axis")
     if len(x.shape) == 1:  # NumPy takes a vector for a matrix of equal rows
         x = np.broadcast_to(x, (x.shape[0], x.shape[0]))
-    mask = np.tri(*x.shape[-2:], k=k if lower else k - 1, dtype=bool)
+    rows, columns = x.shape[-2:]
+    mask = np.tri(rows, columns, k if lower else k - 1, bool)
     zero = np.zeros((), x.dtype)
     return np.where(mask, x, zero) if lower else np.where(mask, zero, x)
 

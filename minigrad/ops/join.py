@@ -76,14 +76,13 @@ def atleast_3d(*arrays: Array) -> Any:
     >>> atleast_3d(np.array([1.0, 2.0])).shape
     (1, 2, 1)
     """
-    shapes = {
-        0: lambda shape: (1, 1, 1),
-        1: lambda shape: (1, *shape, 1),
-        2: lambda shape: (*shape, 1),
-    }
-    return _all_at_least(
-        arrays, lambda x: np.reshape(x, shapes.get(len(x.shape), lambda shape: shape)(x.shape))
-    )
+    return _all_at_least(arrays, lambda x: np.reshape(x, _three(x.shape)))
+
+
+def _three(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) < 2:
+        return (1, *(shape or (1,)), 1)
+    return (*shape, 1) if len(shape) == 2 else shape
 
 
 def _several(arrays: Any) -> list[Array]:

@@ -94,7 +94,7 @@ def nancumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
 
 def _unless_none(out: Array, there: Array, axis: Axis, keepdims: bool) -> Array:
     """NaN, with NumPy's warning, where no element was there."""
-    some = np.logical_or.reduce(there, axis=axis, keepdims=keepdims)
+    some = np.any(there, axis=axis, keepdims=keepdims)
     if np.all(some):
         return out
     warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
@@ -148,7 +148,7 @@ def nanmean(
     """
     filled, there = _without(x, 0.0)
     counts = _both(there, where)
-    empty = np.add.reduce(counts, axis=axis, keepdims=keepdims) == 0
+    empty = np.count_nonzero(counts, axis=axis, keepdims=keepdims) == 0
     if np.any(empty):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as the warning has said
@@ -175,7 +175,7 @@ def nanvar(
     ddof = ddof if correction is None else correction
     filled, there = _without(x, 0.0)
     counts = _both(there, where)
-    few = np.add.reduce(counts, axis=axis, keepdims=keepdims) <= ddof
+    few = np.count_nonzero(counts, axis=axis, keepdims=keepdims) <= ddof
     if np.any(few):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
     with np.errstate(invalid="ignore", divide="ignore"):

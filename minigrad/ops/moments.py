@@ -55,7 +55,7 @@ def _precise(x: Array, dtype: Any) -> tuple[Array, Any]:
 def _counted(x: Array, axis: Axis, keepdims: bool, where: Any) -> Array:
     """How many elements count, in the dtype of ``x``."""
     mask = np.broadcast_to(True if where is None else plain_index(where), x.shape)
-    return np.asarray(np.add.reduce(mask, axis=axis, keepdims=keepdims)).astype(x.dtype)
+    return np.asarray(np.count_nonzero(mask, axis=axis, keepdims=keepdims)).astype(x.dtype)
 
 
 @composition(np.mean)

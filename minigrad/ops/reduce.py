@@ -143,7 +143,7 @@ def _bounded(
         never = int(limits.min if op.name == "max" else limits.max)
     x = _chosen(x, None, where, never)
     if not x.size:
-        return np.full(np.add.reduce(x, axis=axis, keepdims=keepdims).shape, initial, x.dtype)
+        return np.full(_sum(plain_index(x), axis, keepdims).shape, initial, x.dtype)
     return pairwise(op(x, axis, keepdims), initial)
 
 
@@ -293,11 +293,15 @@ def _shifted(x: Array, axis: Axis) -> tuple[Array, Array]:
 
 
 def pull_logsumexp(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
-    """``g * softmax(x)``, computed from ``x - max`` so that large logits lose no digits."""
+    """``g * softmax(x)``, computed from ``x - max`` so that large logits lose no digits.
+
+    Infinities that are the maximum share, as finite elements that tie do.
+    """
     if not x.size:  # nothing has no maximum
         return x * 0.0
     top = stop_gradient(np.max(x, axis=axis, keepdims=True))
-    weights = np.exp(x - np.where(np.isfinite(top), top, 0.0))
+    infinite = np.logical_and(np.equal(x, top), np.isinf(top))
+    weights = np.exp(np.where(infinite, 0.0, x - np.where(infinite, 0.0, top)))
     total = np.add.reduce(weights, axis=axis, keepdims=True)
     return expand_reduced(g, len(x.shape), axis, keepdims) * (weights / total)
 

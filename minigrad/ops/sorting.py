@@ -90,7 +90,7 @@ def pull_partition(g: Array, x: Array, out: Array, axis: int | None) -> Array:
     return unsort(ascending, x, axis)
 
 
-Places = int | Sequence[int]
+Kth = int | Sequence[int]
 
 
 @primitive(
@@ -98,7 +98,7 @@ Places = int | Sequence[int]
     cases=[case(5, kth=2), case(3, 4, kth=(1, 2), axis=0), case(3, 4, kth=5, axis=None)],
 )
 @defvjp(x=pull_partition)
-def partition(x: Array, /, kth: Places, axis: int | None = -1, kind: str = "introselect") -> Array:
+def partition(x: Array, /, kth: Kth, axis: int | None = -1, kind: str = "introselect") -> Array:
     """Elements so arranged that the ``kth`` is the one that sorting would put there.
 
     Smaller elements stand before it and larger ones after it, in NumPy's order.
@@ -109,9 +109,7 @@ def partition(x: Array, /, kth: Places, axis: int | None = -1, kind: str = "intr
 
 
 @primitive(np.argpartition, cases=[case(5, kth=2), case(3, 4, kth=1, axis=0)])
-def argpartition(
-    x: Array, /, kth: Places, axis: int | None = -1, kind: str = "introselect"
-) -> Array:
+def argpartition(x: Array, /, kth: Kth, axis: int | None = -1, kind: str = "introselect") -> Array:
     """Indices that partition ``x`` along ``axis``, as ``partition`` arranges it.
 
     >>> argpartition(np.array([3.0, 1.0, 2.0]), 0)[0]
@@ -254,16 +252,20 @@ def flatnonzero(x: Array) -> Array:
     return nonzero(np.ravel(x))[0]
 
 
+Places = Literal["index", "inverse", "counts"]
+
+
 @primitive(name="unique_places", cases=[case(3, what="index"), case(2, 3, what="counts", axis=0)])
 def _unique_places(
     x: Array,
     /,
-    what: Literal["index", "inverse", "counts"],
+    what: Places,
     axis: int | None = None,
     equal_nan: bool = True,
 ) -> Array:
     """What NumPy returns beside the unique elements."""
-    return np.unique(x, axis=axis, equal_nan=equal_nan, **{f"return_{what}": True})[1]
+    wanted: dict[str, Any] = {f"return_{what}": True}
+    return np.unique(x, axis=axis, equal_nan=equal_nan, **wanted)[1]
 
 
 @composition(np.unique)
@@ -288,11 +290,13 @@ def unique(
     x = operand(x)
     index = _unique_places(x, "index", axis, equal_nan)
     values = np.take(np.reshape(x, -1) if axis is None else x, index, axis=axis or 0)
-    wanted = {"index": return_index, "inverse": return_inverse, "counts": return_counts}
+    wanted: dict[Places, bool] = {
+        "index": return_index,
+        "inverse": return_inverse,
+        "counts": return_counts,
+    }
     if not any(wanted.values()):
         return values
-    places = {"index": index} if return_index else {}
-    for what, want in wanted.items():
-        if want and what not in places:
-            places[what] = _unique_places(x, what, axis, equal_nan)
-    return (values, *(places[what] for what, want in wanted.items() if want))
+    names: tuple[Places, ...] = ("index", "inverse", "counts")
+    places = [_unique_places(x, what, axis, equal_nan) for what in names if wanted[what]]
+    return (values, *places)

@@ -213,7 +213,7 @@ def test_a_call_has_numpys_values_and_dtypes(name):
         for ours, numpys in zip(found, wanted, strict=True):
             assert isinstance(ours, mg.Tensor)
             assert (ours.shape, ours.dtype) == (numpys.shape, numpys.dtype)
-            eps = np.finfo(dtype).eps
+            eps = float(np.finfo(dtype).eps)
             np.testing.assert_allclose(ours.numpy(), numpys, rtol=32 * eps, atol=16 * eps)
 
 
