@@ -80,19 +80,16 @@ class Walk:
             return Tensor(below._data, requires_grad=True)
         return ops.positive(below)
 
-    def lower(self, x: Any) -> Any:
+    def lower(self, x: Any, inner: tuple[Level, ...] = ()) -> Any:
         """``x`` as the graph below has it, for all examples of the walk's ``vmap``.
 
-        What differs by example of a ``vmap`` that began later stays a batched value.
+        ``inner`` are those of a ``vmap`` that began later and runs now: for them it is a batched
+        value.
         """
-        current = LEVELS.get()
-        if current == self.levels:
-            return lowered(x, self.levels) if self.levels or isinstance(x, Batched) else x
-        inner = self._inner(current)
-        if not any(True for level in inner if _differs(x, level)):
+        if not inner:
             return lowered(x, self.levels) if self.levels else x
         depth, count = len(self.levels), len(inner)
-        below = lowered(x, current)
+        below = lowered(x, (*self.levels, *inner))
         if depth:
             below = ops.moveaxis(below, tuple(range(depth, depth + count)), tuple(range(count)))
         return raised(below, inner)
@@ -129,10 +126,12 @@ class Walk:
         walked ``again``, its arrays are released, if only the variables can ask for them.
         """
         roots: Cotangents = {}
+        inner = self._inner(LEVELS.get())
+        apart = [level for level in inner if any(differs(g, level) for g in cotangents)]
         for output, g in zip(outputs, cotangents, strict=True):
-            output = self.lower(output) if isinstance(output, Tensor | Batched) else output
+            output = self.lower(output, ()) if isinstance(output, Tensor | Batched) else output
             if isinstance(output, Tensor) and output._node is not None:
-                g, node = self.lower(g), output._node
+                g, node = self.lower(g, inner if apart else ()), output._node
                 roots[node] = roots[node] + g if node in roots else g
         found = walk_back(roots, self.wanted, known, again=again)
         return [mapped(functools.partial(self._cotangent, found), v) for v in self.variables]
@@ -191,7 +190,7 @@ def _tracked(g: Any) -> bool:
     return isinstance(g, Tensor | Batched) and g.requires_grad
 
 
-def _differs(x: Any, level: Level) -> bool:
+def differs(x: Any, level: Level) -> bool:
     """Whether a value differs by example of a level."""
     while isinstance(x, Batched):
         if x.level is level:

@@ -1,6 +1,6 @@
 """Many examples at once: ``vmap`` and what it is made of."""
 
-from minigrad.batching import places, rules  # which declare the rules
+from minigrad.batching import algebra, places, rules  # which declare the rules
 from minigrad.batching.batched import (
     LEVELS,
     Batched,
@@ -19,6 +19,7 @@ __all__ = [
     "Batched",
     "BranchError",
     "Level",
+    "algebra",
     "batched_in",
     "by_example",
     "lowered",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.batching.interpreter import RULES, Call, Rule, aligned, elementwise
+from minigrad.batching.interpreter import RULES, Call, Rule, aligned, elementwise, one_by_one
 
 Axes = int | tuple[int, ...]
 
@@ -42,7 +42,13 @@ def behind(axis: Axes) -> Axes:
 
 
 batches("where", "clip")(elementwise)
+batches("cross")(elementwise)  # of vectors along the last axis
 batches("astype", knows="dtype")(elementwise)
+batches("angle", knows="deg")(elementwise)
+batches("nan_to_num", knows="nan posinf neginf")(elementwise)
+batches("polygamma", knows="n")(elementwise)
+batches("round", knows="decimals")(elementwise)
+batches("sinc", knows="order")(elementwise)
 
 
 @batches("one_hot", knows="num_classes dtype")
@@ -51,10 +57,9 @@ def leading(call: Call) -> Any:
     return call.run(*call.values)
 
 
-@batches("sum", "mean", "max", "min", "prod", "logsumexp", "all", "any", knows="axis keepdims")
-@batches("nansum", "nanmean", "nanmax", "nanmin", "nanprod", knows="axis keepdims")
-@batches("var", "std", "nanvar", "nanstd", knows="axis keepdims ddof")
-@batches("median", "ptp", "count_nonzero", knows="axis keepdims")
+@batches("sum", "mean", "max", "min", "prod", "logsumexp", knows="axis keepdims")
+@batches("all", "any", "count_nonzero", knows="axis keepdims")
+@batches("var", "std", knows="axis keepdims ddof")
 def reduction(call: Call) -> Any:
     """Reductions: over all axes but the first where ``axis`` is None."""
     axis, ndim = call.params["axis"], call.ndim(0)
@@ -64,8 +69,10 @@ def reduction(call: Call) -> Any:
 
 
 @batches("argmax", "argmin", "nanargmax", "nanargmin", knows="axis keepdims")
-@batches("sort", "argsort", knows="axis")
+@batches("euclidean_norm", "power_norm", knows="ord axis keepdims")
+@batches("sort", "argsort", "partition", "argpartition", knows="kth axis kind stable")
 @batches("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", knows="axis")
+@batches("unwrap", knows="discont axis period")
 def along_one_axis(call: Call) -> Any:
     """Ops along one axis, which flatten where it is None."""
     (x,), axis, ndim = call.values, call.params["axis"], call.ndim(0)
@@ -85,8 +92,8 @@ def spread(call: Call) -> Any:
     axis, shape = call.params["axis"], call.params["shape"]
     g = call.values[0]
     if axis is None or not shape:
-        ones = (1,) * len(shape)
-        g, axis, keepdims = ops.reshape(g, (call.size, *ones)), (), True
+        axis, keepdims = tuple(range(1, len(shape) + 1)), True
+        g = ops.reshape(g, (call.size, *(1,) * len(shape)))
     else:
         axis, keepdims = behind(axis), call.params["keepdims"]
     return call.run(g, shape=(call.size, *shape), axis=axis, keepdims=keepdims)
@@ -95,9 +102,11 @@ def spread(call: Call) -> Any:
 # Shape
 
 
-@batches("reshape", knows="shape")
+@batches("reshape", knows="shape order")
 def reshape(call: Call) -> Any:
     """A new shape for each example; -1 is inferred from one example."""
+    if call.params["order"] != "C":
+        return one_by_one(call)
     shape = call.params["shape"]
     shape = list(shape) if isinstance(shape, tuple | list) else [shape]
     size = math.prod(call.shape(0))
@@ -121,7 +130,7 @@ def transpose(call: Call) -> Any:
 
 @batches("swapaxes", knows="axis1 axis2")
 @batches("moveaxis", knows="source destination")
-@batches("diagonal", "trace", knows="offset axis1 axis2")
+@batches("diagonal", knows="offset axis1 axis2")
 @batches("expand_dims", "roll", knows="axis shift")
 def shifted_axes(call: Call) -> Any:
     """Ops whose axes are named one by one."""
@@ -144,19 +153,6 @@ def all_or_some_axes(call: Call) -> Any:
     return call.run(
         call.values[0], axis=tuple(i + 1 for i, n in enumerate(shape) if flip or n == 1)
     )
-
-
-@batches("tril", "triu", knows="k")
-def last_two_axes(call: Call) -> Any:
-    """Ops on matrices, which leave the axes before alone."""
-    if call.ndim(0) < 2:  # NumPy makes a matrix of a vector
-        return call.run(ops.broadcast_to(*_as_rows(call)))
-    return call.run(call.values[0])
-
-
-def _as_rows(call: Call) -> tuple[Any, tuple[int, ...]]:
-    (n,) = call.shape(0)
-    return ops.expand_dims(call.values[0], 1), (call.size, n, n)
 
 
 @batches("broadcast_to", knows="shape")
@@ -225,7 +221,7 @@ def _ranked(value: Any, batched: bool, rank: int) -> Any:
     return ops.reshape(value, (value.shape[0], *(1,) * lost, *value.shape[1:]))
 
 
-@batches("einsum", knows="subscripts")
+@batches("einsum", knows="subscripts optimize")
 def einsum(call: Call) -> Any:
     """The same summation with one more letter: the batch."""
     inputs, arrow, output = call.params["subscripts"].replace(" ", "").partition("->")
