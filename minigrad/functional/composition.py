@@ -12,7 +12,7 @@ import numpy as np
 from minigrad import ops
 from minigrad.batching import Batched, BranchError, by_example
 from minigrad.graph import SCOPE, Scope, asarray
-from minigrad.names import argument
+from minigrad.names import misnamed
 from minigrad.primitive import Array, Primitive
 from minigrad.tensor import Tensor
 
@@ -44,27 +44,15 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
         except BranchError:  # inside vmap: it decides by values that differ by example
             return by_example(scoped, args, kwargs)
         except TypeError as error:
-            misnamed = _misnamed(function, kwargs)
-            if misnamed:
-                raise TypeError(misnamed) from error
+            names = inspect.signature(function).parameters
+            message = misnamed(function.__name__, names, kwargs)
+            if message:
+                raise TypeError(message) from error
             raise
         finally:
             SCOPE.reset(token)
 
     return scoped
-
-
-def _misnamed(function: Callable[..., Any], kwargs: dict[str, Any]) -> str:
-    """What to call an argument that a function does not have; "" if it has all that were given."""
-    names = list(inspect.signature(function).parameters)
-    unknown = next((name for name in kwargs if name not in names), None)
-    if unknown is None:
-        return ""
-    positions = {"input": 0, "input1": 0, "input2": 1}  # as PyTorch calls them, whatever they are
-    place = positions.get(unknown, len(names))
-    meant = names[place] if place < len(names) else argument(unknown, names)
-    advice = f"write {meant}=" if meant else f"it has {', '.join(names)}"
-    return f"{function.__name__}() has no parameter {unknown!r}: {advice}"
 
 
 def as_operand(x: Any) -> Array:
