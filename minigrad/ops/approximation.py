@@ -221,6 +221,8 @@ def _positive_log_gamma(x: Array) -> Array:
 @quietly
 def gammaln(x: Array) -> Array:
     """``log|Γ(x)|``, by reflection for negative ``x``."""
+    if np.all(x > 0):
+        return _positive_log_gamma(x)
     sine = np.abs(np.sin(np.pi * (x - np.rint(x))))
     below = np.log(np.pi / sine) - _positive_log_gamma(1.0 - x)
     return np.where(np.isneginf(x), x, np.where(x > 0, _positive_log_gamma(x), below))
@@ -267,6 +269,8 @@ def _cotangent(x: Array) -> Array:
 @quietly
 def psi(x: Array) -> Array:
     """Digamma function, by recurrence and Stirling's series (NIST DLMF 5.5.2, 5.11.2)."""
+    if np.all(x > 0):
+        return _positive_psi(x)
     below = _positive_psi(1.0 - x) - np.pi * _cotangent(x)
     whole = np.where(x == 0, np.copysign(np.inf, -x), np.nan)
     below = np.where(np.rint(x) == x, whole, below)
@@ -290,9 +294,11 @@ def zeta(s: float, q: Array) -> Array:
 
 
 @quietly
-def polygamma(n: int, x: Array, zeta: Callable[..., Array] = zeta) -> Array:
+def polygamma(n: int, x: Array) -> Array:
     """The ``n``-th derivative of digamma, by reflection for negative ``x`` (NIST DLMF 5.15.6)."""
     signed = float((-1) ** (n + 1) * math.factorial(n))
+    if np.all(x >= 0):
+        return signed * zeta(n + 1.0, x)
     positive = signed * zeta(n + 1.0, np.where(x < 0, 1.0 - x, x))
     slope = np.polynomial.Polynomial([0.0, 1.0])  # cot(πx) as a polynomial in itself
     for _ in range(n):

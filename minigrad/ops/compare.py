@@ -41,7 +41,9 @@ __all__ = [
 
 @primitive(np.equal, onnx="Equal")
 def equal(a: Array, b: Array, /) -> Array:
-    """Whether ``a == b``, elementwise. PyTorch calls it ``eq``.
+    """Whether ``a == b``, elementwise.
+
+    PyTorch calls it ``eq``.
 
     >>> equal(np.array([1, 2]), 2)
     array([False,  True])
@@ -176,7 +178,9 @@ def bitwise_count(x: Array, /) -> Array:
 
 @primitive(np.left_shift)
 def left_shift(a: Array, b: Array, /) -> Array:
-    """Bits of ``a`` moved up by ``b``. PyTorch calls it ``bitwise_left_shift``.
+    """Bits of ``a`` moved up by ``b``.
+
+    PyTorch calls it ``bitwise_left_shift``.
 
     >>> left_shift(np.array([1, 3]), 2)
     array([ 4, 12])
@@ -185,7 +189,9 @@ def left_shift(a: Array, b: Array, /) -> Array:
 
 @primitive(np.right_shift)
 def right_shift(a: Array, b: Array, /) -> Array:
-    """Bits of ``a`` moved down by ``b``. PyTorch calls it ``bitwise_right_shift``.
+    """Bits of ``a`` moved down by ``b``.
+
+    PyTorch calls it ``bitwise_right_shift``.
 
     >>> right_shift(np.array([4, 12]), 2)
     array([1, 3])

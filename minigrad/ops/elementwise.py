@@ -200,7 +200,9 @@ def positive(x: Array, /) -> Array:
 @primitive(np.conjugate)
 @defvjp(x=lambda g: g)
 def conjugate(x: Array, /) -> Array:
-    """Complex conjugate, which of a real array is a copy. Also called ``conj``, as PyTorch does.
+    """Complex conjugate, which of a real array is a copy. Also called ``conj``.
+
+    PyTorch calls it ``conj``.
 
     >>> conjugate(np.array([1.0, -2.0]))
     array([ 1., -2.])
@@ -259,6 +261,8 @@ def pull_exponent(g: Array, a: Array, out: Array) -> Array:
 def power(a: Array, b: Array, /) -> Array:
     """Power ``a ** b``; by convention the gradient is 0 to ``a`` where ``b`` is 0 (also ``0 ** 0``)
     and 0 to ``b`` where ``a <= 0``, where no real derivative exists.
+
+    PyTorch calls it ``pow``.
 
     >>> power(np.array([1.0, 2.0]), 3.0)
     array([1., 8.])
@@ -490,6 +494,7 @@ def astype(x: Array, dtype: type | np.dtype, copy: bool = True) -> Array:
     """``x`` in another dtype; no gradient passes through integers and booleans.
 
     ``copy`` is NumPy's parameter and changes nothing: the result is an array of its own.
+    PyTorch calls it ``to``.
 
     >>> astype(np.array([1.5]), np.float32)
     array([1.5], dtype=float32)

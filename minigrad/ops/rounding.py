@@ -66,7 +66,9 @@ def trunc(x: Array, /) -> Array:
 @primitive(np.rint, domain=(0.6, 1.4))
 @defvjp(x=lambda g: g * 0.0)
 def rint(x: Array, /) -> Array:
-    """Nearest whole number, halves to the even one; its gradient is 0. PyTorch calls it ``round``.
+    """Nearest whole number, halves to the even one; its gradient is 0.
+
+    PyTorch calls it ``round``.
 
     >>> rint(np.array([0.5, 1.5, 1.7]))
     array([0., 2., 2.])

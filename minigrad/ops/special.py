@@ -179,7 +179,9 @@ def pull_gammaln(g: Array, x: Array) -> Array:
 @primitive(domain=POSITIVE)
 @defvjp(x=pull_gammaln)
 def gammaln(x: Array, /) -> Array:
-    """``log|Γ(x)|``; infinite at 0, -1, -2, ... PyTorch calls it ``lgamma``.
+    """``log|Γ(x)|``; infinite at 0, -1, -2, .
+
+    PyTorch calls it ``lgamma``.
 
     >>> gammaln(np.array([1.0, 5.0, -0.5]))
     array([0.        , 3.17805383, 1.26551212])
@@ -211,11 +213,11 @@ def _polygamma(x: Array, /, n: int) -> Array:
     """The ``n``-th derivative of ``digamma``, for ``n > 0``."""
     x64 = np.asarray(x, np.float64)
     wanted = np.result_type(np.asarray(x).dtype, np.float16)
-    return approximation.polygamma(n, x64, implementation("zeta")).astype(wanted)
+    return approximation.polygamma(n, x64).astype(wanted)
 
 
 def polygamma(n: int, x: Array) -> Array:
-    """The ``n``-th derivative of ``digamma``, for negative ``x`` too, where SciPy's is NaN.
+    """The ``n``-th derivative of ``digamma``, for negative ``x``, too.
 
     Raises:
         ValueError: If ``n`` is not a whole number of at least 0.

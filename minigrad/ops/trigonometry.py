@@ -275,7 +275,9 @@ def sinc(x: Array) -> Array:
 @primitive(np.degrees, numpy=[np.degrees, np.rad2deg])
 @defvjp(x=lambda g: np.degrees(g))
 def degrees(x: Array, /) -> Array:
-    """Degrees of an angle in radians. Also called ``rad2deg``, as PyTorch does.
+    """Degrees of an angle in radians. Also called ``rad2deg``.
+
+    PyTorch calls it ``rad2deg``.
 
     >>> degrees(np.array([0.0, np.pi]))
     array([  0., 180.])
@@ -288,7 +290,9 @@ rad2deg = degrees
 @primitive(np.radians, numpy=[np.radians, np.deg2rad])
 @defvjp(x=lambda g: np.radians(g))
 def radians(x: Array, /) -> Array:
-    """Radians of an angle in degrees. Also called ``deg2rad``, as PyTorch does.
+    """Radians of an angle in degrees. Also called ``deg2rad``.
+
+    PyTorch calls it ``deg2rad``.
 
     >>> radians(np.array([0.0, 180.0]))
     array([0.        , 3.14159265])
