@@ -1,4 +1,4 @@
-"""Functions composed of ops: their values and gradients against PyTorch's and against formulas."""
+"""Losses of classes and softmax: values and gradients against PyTorch's and against formulas."""
 
 import math
 import re
@@ -10,6 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad import functional as F  # noqa: N812, as everybody calls it
 from minigrad.errors import ShapeError
+from tests.functional.agreement import Case, agrees, alike, smooth
 
 LOGITS = np.array([[2.0, -1.0, 0.5, 0.0], [0.25, 3.0, -2.0, 1.0], [-0.5, -0.5, 4.0, 0.75]])
 LABELS = np.array([0, 3, 1])
@@ -361,3 +362,218 @@ def test_a_loss_has_the_dtype_of_its_predictions(dtype):
     x = mg.Tensor(LOGITS, requires_grad=True, dtype=dtype)
     for loss in (F.cross_entropy, F.mse_loss, F.binary_cross_entropy_with_logits):
         assert loss(x, PROBS).dtype == dtype
+
+
+# Weights, ignored labels, smoothing
+
+WEIGHT = np.array([0.5, 2.0, 1.0, 0.25])
+SOME = np.array([2, -100, 1])
+OPTIONS: dict[str, dict[str, Any]] = {
+    "weight": {"weight": WEIGHT},
+    "ignore -100": {},
+    "ignore a class": {"ignore_index": 1},
+    "smoothing": {"label_smoothing": 0.2},
+    "all smooth": {"label_smoothing": 1.0},
+    "weight and ignore": {"weight": WEIGHT, "ignore_index": 2},
+    "all of them": {"weight": WEIGHT, "ignore_index": 1, "label_smoothing": 0.1},
+}
+
+
+def for_torch(params, like):
+    return {k: like.new_tensor(v) if isinstance(v, np.ndarray) else v for k, v in params.items()}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+def test_options_of_cross_entropy_are_pytorchs(name, reduction, shape):
+    params: dict[str, Any] = {**OPTIONS[name], "reduction": reduction}
+    labels = np.broadcast_to(SOME if "-100" in name else LABELS, (2, 3))[
+        -1 if len(shape) < 3 else ...
+    ]
+    labels = np.array(labels if len(shape) > 1 else labels[0])
+    case = Case(
+        lambda x: F.cross_entropy(x, labels, **params),
+        lambda T, x: T.cross_entropy(
+            x.movedim(-1, 1) if x.ndim > 2 else x, T_(labels), **for_torch(params, x)
+        ),
+        [np.random.default_rng(5).normal(0, 3, shape)],
+    )
+    agrees(case, 1e-12, 1e-14)
+    alike(case)
+    agrees(case._replace(arrays=[case.arrays[0].astype("f4")]), 1e-5, 1e-6)
+    if reduction == "mean" and len(shape) == 2:
+        smooth(case, 1)
+        smooth(case, 2)
+
+
+@pytest.mark.parametrize("name", ["weight", "smoothing", "all smooth"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_options_with_probabilities_are_pytorchs(name, reduction):
+    params: dict[str, Any] = {**OPTIONS[name], "reduction": reduction}
+    case = Case(
+        lambda x, y: F.cross_entropy(x, y, **params),
+        lambda T, x, y: T.cross_entropy(x, y, **for_torch(params, x)),
+        [LOGITS, PROBS],
+    )
+    agrees(case, 1e-12, 1e-14)
+    smooth(case, 2)
+
+
+def T_(x):
+    import torch
+
+    return torch.tensor(x)
+
+
+@pytest.mark.parametrize("name", ["weight", "ignore -100", "ignore a class", "weight and ignore"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_nll_loss_is_pytorchs_and_the_rest_of_cross_entropy(name, reduction):
+    params: dict[str, Any] = {**OPTIONS[name], "reduction": reduction}
+    labels = SOME if "-100" in name else LABELS
+    case = Case(
+        lambda x: F.nll_loss(x, labels, **params),
+        lambda T, x: T.nll_loss(x, T_(labels), **for_torch(params, x)),
+        [F.log_softmax(LOGITS)],
+    )
+    agrees(case)
+    smooth(case, 1)
+    alike(case)
+    np.testing.assert_allclose(
+        case.ours(case.arrays[0]), F.cross_entropy(LOGITS, labels, **params), rtol=1e-14
+    )
+
+
+def test_what_an_ignored_row_holds_does_not_count():
+    x = LOGITS.copy()
+    x[1] = [np.nan, np.inf, -np.inf, 1e300]
+    value, slope = value_and_gradient(lambda t: F.cross_entropy(t, SOME), x)
+    kept = [0, 2]
+    np.testing.assert_allclose(value, F.cross_entropy(LOGITS[kept], SOME[kept]), rtol=1e-15)
+    np.testing.assert_array_equal(slope[1], 0.0)
+    assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("f", [F.cross_entropy, F.nll_loss])
+def test_the_mean_of_nothing_is_nan_and_its_sum_is_zero(f):
+    labels = np.full(3, -100)
+    assert np.isnan(f(LOGITS, labels))
+    assert f(LOGITS, labels, reduction="sum") == 0.0
+    np.testing.assert_array_equal(f(LOGITS, labels, reduction="none"), np.zeros(3))
+
+
+def test_a_weight_may_have_a_gradient_too():
+    assert mg.gradcheck(
+        lambda x, w: F.cross_entropy(x, LABELS, weight=w, label_smoothing=0.1), LOGITS, WEIGHT
+    )
+    weight = mg.Tensor(WEIGHT, requires_grad=True)
+    assert F.cross_entropy(LOGITS.astype("f4"), LABELS, weight=weight).dtype == np.float32
+
+
+def test_options_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match=r"cross_entropy: weight \(3,\) for 4 classes"):
+        F.cross_entropy(LOGITS, LABELS, weight=np.ones(3))
+    with pytest.raises(ShapeError, match=r"cross_entropy: weight \(3, 4\) for 4 classes"):
+        F.cross_entropy(LOGITS, PROBS, weight=np.ones((3, 4)))
+    with pytest.raises(ValueError, match="ignore_index is for labels, not for probabilities"):
+        F.cross_entropy(LOGITS, PROBS, ignore_index=1)
+    for labels in (LABELS, PROBS):
+        with pytest.raises(ValueError, match=r"label_smoothing is a share of 1, not 1\.5"):
+            F.cross_entropy(LOGITS, labels, label_smoothing=1.5)
+    with pytest.raises(IndexError, match=r"labels span 0\.\.9, .* have classes 0\.\.3"):
+        F.cross_entropy(LOGITS, [9, -100, 1])
+    with pytest.raises(IndexError, match=r"nll_loss: labels span -1\.\.2, .* classes 0\.\.3"):
+        F.nll_loss(LOGITS, [-1, 2, 1])
+    with pytest.raises(
+        ShapeError, match=r"^nll_loss: labels \(2,\) for log_probs \(3, 4\): pass i"
+    ):
+        F.nll_loss(LOGITS, [0, 1])
+    with pytest.raises(TypeError, match="nll_loss: class labels are integers, not float64"):
+        F.nll_loss(LOGITS, np.zeros(3))
+
+
+def test_classes_in_the_second_axis_are_told_to_move():
+    logits, labels = np.zeros((2, 4, 5)), np.zeros((2, 5), int)
+    hint = r"hint: the class axis is the last one here: np\.moveaxis\(logits, 1, -1\)$"
+    with pytest.raises(ShapeError, match=hint):
+        F.cross_entropy(logits, labels)
+    with pytest.raises(ShapeError, match=hint.replace("logits", "log_probs")):
+        F.nll_loss(logits, labels)
+    assert F.cross_entropy(np.moveaxis(logits, 1, -1), labels) == np.log(4.0)
+
+
+# Two classes
+
+BINARY: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "weight": {"weight": np.array([[0.5], [2.0], [1.0]])},
+    "a weight": {"weight": np.array(3.0)},
+    "classes": {"weight": np.array([0.5, 2.0, 1.0, 3.0])},
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_binary_cross_entropies_are_pytorchs(name, reduction):
+    params: dict[str, Any] = {**BINARY[name], "reduction": reduction}
+    soft = np.random.default_rng(0).random((3, 4))
+    case = Case(
+        lambda x, y: F.binary_cross_entropy(x, y, **params),
+        lambda T, x, y: T.binary_cross_entropy(x, y, **for_torch(params, x)),
+        [PROBS * 0.9 + 0.05, soft],
+    )
+    logits = Case(
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y, **params),
+        lambda T, x, y: T.binary_cross_entropy_with_logits(x, y, **for_torch(params, x)),
+        [LOGITS, soft],
+    )
+    positive = Case(
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y, pos_weight=WEIGHT, **params),
+        lambda T, x, y: T.binary_cross_entropy_with_logits(
+            x, y, pos_weight=x.new_tensor(WEIGHT), **for_torch(params, x)
+        ),
+        [LOGITS, soft],
+    )
+    for each in (case, logits, positive):
+        agrees(each)
+        alike(each)
+        if reduction == "mean":
+            smooth(each._replace(arrays=[each.arrays[0] + 0.01, soft]), 2)
+    if name == "plain":
+        for each in (case, logits, positive):
+            agrees(each._replace(arrays=[x.astype("f4") for x in each.arrays]), 1e-5, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_probabilities_of_zero_and_one_have_pytorchs_loss_and_slope(dtype):
+    probs = np.array([0.0, 0.0, 1.0, 1e-13, 1e-30, 0.5], dtype)
+    targets = np.array([1.0, 0.5, 0.0, 1.0, 1.0, 1.0], dtype)
+    case = Case(
+        lambda x: F.binary_cross_entropy(x, targets, reduction="none"),
+        lambda T, x: T.binary_cross_entropy(x, T_(targets), reduction="none"),
+        [probs],
+    )
+    agrees(case, 1e-6, 1e-14)
+    # Where they are right PyTorch's slope is 0; that of the logarithm is 1, and so is ours.
+    right = np.array([0.0, 1.0], dtype)
+    value, slope = value_and_gradient(lambda x: F.binary_cross_entropy(x, right), right)
+    assert value == 0.0
+    np.testing.assert_array_equal(slope, [0.5, -0.5])
+
+
+def test_binary_cross_entropy_of_a_sigmoid_is_that_of_logits():
+    value = F.binary_cross_entropy(mg.sigmoid(LOGITS), PROBS)
+    np.testing.assert_allclose(value, F.binary_cross_entropy_with_logits(LOGITS, PROBS), rtol=1e-13)
+
+
+def test_binary_cross_entropy_refuses_logits_and_weights_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"span -2\.0\.\.4\.0, beyond 0\.\.1; of logits use"):
+        F.binary_cross_entropy(LOGITS, PROBS)
+    with pytest.raises(ShapeError, match=r"weight \(3,\) does not broadcast to \(3, 4\)"):
+        F.binary_cross_entropy(PROBS, PROBS, weight=np.ones(3))
+    with pytest.raises(ShapeError, match=r"pos_weight \(2, 3, 4\) does not broadcast to \(3, 4\)"):
+        F.binary_cross_entropy_with_logits(LOGITS, PROBS, pos_weight=np.ones((2, 3, 4)))
+    with pytest.raises(ShapeError, match="would broadcast and compare the wrong pairs"):
+        F.binary_cross_entropy(PROBS, PROBS[0])
+    empty = F.binary_cross_entropy(PROBS[:0], PROBS[:0], reduction="sum")
+    assert empty == 0.0
