@@ -54,7 +54,8 @@ class Operators:
         def __getattr__(self, name: str) -> Any:
             """Say what an attribute that does not exist is called here; runs on failure only."""
             owner = f"a {type(self).__name__}"
-            known = () if name[:1] == "_" else ops.__all__
+            public = vars(sys.modules.get("minigrad", ops)).get("__all__", ())  # if imported by now
+            known = () if name[:1] == "_" else public
             raise AttributeError(advice(name, owner, known), name=name, obj=self)
 
     # Python's operators
