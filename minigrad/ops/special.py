@@ -179,7 +179,7 @@ def pull_gammaln(g: Array, x: Array) -> Array:
 @primitive(domain=POSITIVE)
 @defvjp(x=pull_gammaln)
 def gammaln(x: Array, /) -> Array:
-    """``log|Γ(x)|``; infinite at 0, -1, -2, .
+    """``log|Γ(x)|``; infinite at 0 and at negative whole numbers.
 
     PyTorch calls it ``lgamma``.
 
