@@ -6,6 +6,7 @@ Tensor fills with the function that records.
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
 _NO_PARAMS: dict[str, Any] = {}
+
+
+@functools.lru_cache(maxsize=1024)
+def _advice(name: str, owner: str) -> str:
+    """What to write instead; kept, since whoever probes by ``hasattr`` would wait for it again."""
+    public = vars(sys.modules.get("minigrad", ops)).get("__all__", ())  # if imported by now
+    return advice(name, owner, () if name[:1] == "_" else public)
 
 
 class Operators:
@@ -53,10 +61,7 @@ class Operators:
 
         def __getattr__(self, name: str) -> Any:
             """Say what an attribute that does not exist is called here; runs on failure only."""
-            owner = f"a {type(self).__name__}"
-            public = vars(sys.modules.get("minigrad", ops)).get("__all__", ())  # if imported by now
-            known = () if name[:1] == "_" else public
-            raise AttributeError(advice(name, owner, known), name=name, obj=self)
+            raise AttributeError(_advice(name, f"a {type(self).__name__}"), name=name, obj=self)
 
     # Python's operators
 
