@@ -73,6 +73,8 @@ def answer(function: Callable[..., Any], name: str, args: Any, kwargs: dict[str,
 def call_function(func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """What ``np.func(*args, **kwargs)`` is, where some argument is a Tensor."""
     op = NUMPY.get(func)
+    if func is np.where and len(args) == 1 and not kwargs:
+        op = ops.nonzero  # NumPy's other use of the name
     if op is not None:
         form = _form(func, op)
         if len(args) > form.alike or not kwargs.keys() <= form.own:

@@ -176,9 +176,11 @@ def test_calls_have_numpys_value_and_the_right_gradient(call):
         np.testing.assert_allclose(grad, slope, atol=1e-7)
 
 
-def test_one_argument_where_is_no_op():
-    with pytest.raises(TypeError, match=r"where\(\) is missing a, b"):
-        np.where(mg.Tensor([True, False]))
+def test_where_of_a_mask_alone_gives_its_indices():
+    t: Any = mg.Tensor(A, requires_grad=True)
+    for got, wanted in zip(np.where(t > 1.2), np.where(A > 1.2), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(t[np.where(t > 1.2)].data, A[A > 1.2])
 
 
 def test_questions_about_tensors_are_answered_with_arrays():

@@ -125,7 +125,7 @@ def test_what_has_no_rule_takes_constants_unless_it_writes_into_them(name):
     if name in {"put", "place", "putmask", "put_along_axis", "fill_diagonal"}:
         with pytest.raises((NotDifferentiable, TypeError)):
             CALLS[name](v, m)
-    elif not name.startswith("save") and name not in {"fromiter", "nditer", "frompyfunc"}:
+    elif not name.startswith("save") and name not in {"fromiter", "nditer", "packbits"}:
         for got, wanted in zip(leaves(CALLS[name](v, m)), leaves(CALLS[name](V, M)), strict=True):
             np.testing.assert_array_equal(got, wanted)
     np.testing.assert_array_equal(v.numpy(), V)

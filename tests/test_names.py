@@ -1,0 +1,359 @@
+"""Every recipe of the table is run, and gives what PyTorch gives by the name it stands for."""
+
+import copy
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.names import ARGUMENTS, MEANINGS, NOTES, RECIPES, argument
+
+ANSWERS = Path(__file__).with_name("torch_answers.json")
+
+RNG = np.random.default_rng(0)
+SQUARE = RNG.uniform(0.2, 0.9, (3, 3)) + 2 * np.eye(3)
+# What the names in the recipes are, here.
+GIVEN: dict[str, Any] = {
+    "t": RNG.uniform(0.1, 0.9, (2, 3)),
+    "u": RNG.uniform(1.1, 1.9, (2, 3)),
+    "batch": RNG.uniform(size=(2, 3, 3)),
+    "square": SQUARE,
+    "row": RNG.uniform(1.0, 2.0, 3),
+    "column": RNG.uniform(size=2),
+    "rows": RNG.uniform(size=(2, 3)),
+    "source": RNG.uniform(size=(2, 3)),
+}
+PLAIN: dict[str, Any] = {
+    "array": np.arange(6.0).reshape(2, 3),
+    "edges": np.array([0.2, 0.5, 0.7]),
+    "index": np.array([[1, 0, 1], [0, 1, 0]]),
+    "labels": np.array([1, 0]),
+    "mask": np.array([[True, False, True], [False, False, True]]),
+    "axes": (1, 0),
+    "ends": [1],
+    "shape": (3, 2),
+}
+PLAIN |= {"axis": 1, "axis1": 0, "axis2": 1, "destination": 1, "i": 1, "k": 2, "n": 3}
+PLAIN |= {"length": 2, "start": 1, "stop": 2}
+PLAIN |= {"high": 0.7, "low": 0.3, "value": 0.4}
+ONLY_HERE: dict[str, dict[str, Any]] = {
+    "acosh": {"t": 1 / mg.Tensor(GIVEN["t"])},
+    "expand": {"shape": (2, 2, 3)},
+    "gather": {"axis": 0},
+    "movedim": {"source": 0},
+    "scatter": {},
+    "slice_scatter": {"start": 0, "stop": 2},
+    "take_along_dim": {"axis": 0},
+    "to": {"dtype": np.float32},
+    "type": {"dtype": np.float32},
+}
+
+TWO = ["atan2", "div", "eq", "ge", "gt", "le", "lt", "mul", "ne", "pow", "sub"]
+# How the same is said in PyTorch, where it is not t.name(): evaluated with the tensors above.
+TORCH: dict[str, str] = {
+    "H": "t.H",
+    "T": "t.T",
+    "mH": "t.mH",
+    "aminmax": "t.aminmax()",
+    "acosh": "(1 / t).acosh()",
+    "around": "t.round()",
+    "array": "torch.tensor(array)",
+    "arange": "torch.arange(3.0)",
+    "as_tensor": "torch.as_tensor(array)",
+    "asarray": "torch.asarray(array)",
+    "addcdiv": "t.addcdiv(u, row, value=value)",
+    "addcmul": "t.addcmul(u, row, value=value)",
+    "addmm": "square.addmm(t.T, u)",
+    "addmv": "column.addmv(t, row)",
+    "addr": "t.addr(column, row)",
+    "baddbmm": "batch.baddbmm(batch, batch)",
+    "block_diag": "torch.block_diag(t, u)",
+    "bmm": "batch.bmm(batch)",
+    "broadcast_tensors": "torch.broadcast_tensors(t, u)",
+    "bucketize": "torch.bucketize(t, edges)",
+    "cat": "torch.cat([t, u], axis)",
+    "cdist": "torch.cdist(t, u)",
+    "chain_matmul": "torch.linalg.multi_dot([t, u.T, t])",
+    "cholesky": "torch.linalg.cholesky(square)",
+    "chunk": "t.chunk(n, axis)",
+    "clamp": "t.clamp(low, high)",
+    "clamp_max": "t.clamp_max(high)",
+    "clamp_min": "t.clamp_min(low)",
+    "det": "square.det()",
+    "dim": "t.dim()",
+    "dist": "t.dist(u)",
+    "element_size": "t.element_size()",
+    "expand": "t.expand(2, 2, 3)",
+    "expand_as": "t.expand_as(u)",
+    "expit": "torch.special.expit(t)",
+    "eye": "torch.eye(3)",
+    "frobenius_norm": "torch.linalg.matrix_norm(t)",
+    "from_numpy": "torch.from_numpy(array)",
+    "full": "torch.full((2, 3), value)",
+    "full_like": "torch.full_like(t, value)",
+    "gather": "t.gather(0, index)",
+    "ger": "torch.ger(column, column)",
+    "hardshrink": "t.hardshrink(value)",
+    "index_add": "t.index_add(0, labels, rows)",
+    "index_copy": "t.index_copy(0, labels, rows)",
+    "index_fill": "t.index_fill(0, labels, value)",
+    "index_put": "t.index_put((labels,), rows)",
+    "index_select": "t.index_select(axis, labels)",
+    "inv": "torch.linalg.inv(square)",
+    "inverse": "square.inverse()",
+    "is_tensor": "torch.is_tensor(t)",
+    "jacfwd": "torch.func.jacfwd(f)(t)",
+    "jacrev": "torch.func.jacrev(f)(t)",
+    "kthvalue": "t.kthvalue(k, axis).values",
+    "lerp": "t.lerp(u, value)",
+    "linearize": "torch.func.jvp(f, (t,), (u,))",
+    "linspace": "torch.linspace(0, 1, 5)",
+    "log_softmax": "t.log_softmax(axis)",
+    "logdet": "square.logdet()",
+    "masked_fill": "t.masked_fill(mask, value)",
+    "masked_select": "t.masked_select(mask)",
+    "matrix_power": "square.matrix_power(n)",
+    "mm": "t.mm(u.T)",
+    "movedim": "t.movedim(0, 1)",
+    "mv": "t.mv(row)",
+    "narrow": "t.narrow(1, start, length)",
+    "new_full": "t.new_full(shape, value)",
+    "new_ones": "t.new_ones(shape)",
+    "new_tensor": "t.new_tensor(array)",
+    "new_zeros": "t.new_zeros(shape)",
+    "norm": "t.norm(dim=axis)",
+    "ones": "torch.ones((2, 3))",
+    "ones_like": "torch.ones_like(t)",
+    "permute": "t.permute(axes)",
+    "rand": "torch.rand(2, 3)",
+    "randint": "torch.randint(0, 3, (2, 3))",
+    "randn": "torch.randn(2, 3)",
+    "randperm": "torch.randperm(3)",
+    "renorm": "t.renorm(2, 0, value)",
+    "repeat_interleave": "t.repeat_interleave(n, axis)",
+    "requires_grad_": "t.requires_grad_()",
+    "reshape_as": "t.reshape_as(u)",
+    "rsub": "torch.rsub(t, u)",
+    "scatter": "t.scatter(0, index, source)",
+    "select": "t.select(1, i)",
+    "select_scatter": "t.select_scatter(column, 1, i)",
+    "slice_scatter": "t.slice_scatter(rows, 0, 0, 2)",
+    "slogdet": "square.slogdet()",
+    "softmax": "t.softmax(axis)",
+    "split_with_sizes": "t.split_with_sizes([1, 2], axis)",
+    "std_mean": "torch.std_mean(t)",
+    "sum_to_size": "t.sum_to_size(2, 1)",
+    "svd": "torch.linalg.svd(square)",
+    "swapdims": "t.swapdims(0, 1)",
+    "swish": "torch.nn.functional.silu(t)",
+    "take_along_dim": "t.take_along_dim(index, 0)",
+    "tensor_split": "t.tensor_split(n, axis)",
+    "to": "t.to(torch.float32)",
+    "trapz": "torch.trapezoid(t, dim=axis)",
+    "type": "t.type(torch.float32)",
+    "type_as": "t.type_as(u)",
+    "unflatten": "t.reshape(-1).unflatten(0, shape)",
+    "unsqueeze": "t.unsqueeze(axis)",
+    "var_mean": "torch.var_mean(t)",
+    "view": "t.view(shape)",
+    "view_as": "t.view_as(u)",
+    "xlogy": "t.xlogy(u)",
+    "zeros": "torch.zeros((2, 3))",
+    "zeros_like": "torch.zeros_like(t)",
+    **{name: f"t.{name}(u)" for name in TWO},
+}
+# Recipes of names that PyTorch has not, or whose answer is no array.
+APART = {"elementwise_grad", "grad_fn", "make_vjp", "manual_seed"}
+DRAWN = {"rand", "randint", "randn", "randperm"}
+MAKING = {"arange", "eye", "full", "linspace", "ones", "zeros"}
+
+
+def cube(x):
+    return x**3
+
+
+def environment(name: str) -> dict[str, Any]:
+    tensors = {key: mg.Tensor(value, requires_grad=True) for key, value in GIVEN.items()}
+    made = {"np": np, "mg": mg, "f": cube, **tensors, **PLAIN, **ONLY_HERE.get(name, {})}
+    return {**made, "ts": [tensors["t"], tensors["u"]]}
+
+
+def listed(value: Any) -> Any:
+    """An answer as what JSON can hold."""
+    if isinstance(value, tuple | list):
+        return [listed(part) for part in value]
+    if hasattr(value, "detach"):
+        return listed(np.asarray(value.detach().numpy()))
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def close(got: Any, wanted: Any) -> None:
+    if isinstance(wanted, list) and isinstance(got, list):
+        assert len(got) == len(wanted)
+        for g, w in zip(got, wanted, strict=True):
+            close(g, w)
+    else:
+        assert got == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+
+
+COMPARED = sorted(set(RECIPES) - APART)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_recipe_gives_what_torch_gives(name):
+    wanted = json.loads(ANSWERS.read_text())[name]
+    env = environment(name)
+    got = eval(RECIPES[name], env)
+    got = got(env["t"]) if callable(got) else got
+    if name in DRAWN:
+        assert np.shape(listed(got)) == np.shape(wanted["value"])
+        return
+    close(listed(got), wanted["value"])
+    if isinstance(got, mg.Tensor) and name not in MAKING:
+        assert str(got.dtype) == wanted["dtype"]
+
+
+def asked(torch: Any, name: str) -> dict[str, Any]:
+    """What PyTorch answers by this name."""
+    made = {key: torch.tensor(value) for key, value in GIVEN.items()}
+    made |= {k: torch.tensor(v) for k, v in PLAIN.items() if isinstance(v, np.ndarray)}
+    plain = {k: v for k, v in PLAIN.items() if k not in made} | {"array": PLAIN["array"]}
+    got = eval(
+        TORCH.get(name, f"t.{name}()"), {"torch": torch, "f": cube, **plain, **made, **plain}
+    )
+    dtype = str(got.dtype).removeprefix("torch.") if isinstance(got, torch.Tensor) else ""
+    return {"value": listed(got), "dtype": dtype}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_answers_are_what_torch_says():
+    torch = pytest.importorskip("torch")
+    answers = json.loads(ANSWERS.read_text())
+    assert set(answers) == set(COMPARED)
+    for name in sorted(set(COMPARED) - DRAWN):
+        made = asked(torch, name)
+        assert made["dtype"] == answers[name]["dtype"], name
+        close(made["value"], answers[name]["value"])
+
+
+def test_recipes_that_stand_apart():
+    env = environment("")
+    t = env["t"]
+    np.testing.assert_allclose(eval(RECIPES["elementwise_grad"], env)(t).data, 3 * t.data**2)
+    value, pull = eval(RECIPES["make_vjp"], env)
+    np.testing.assert_array_equal(value.data, t.data**3)
+    assert callable(pull)
+    assert eval(RECIPES["grad_fn"], env) is t.node
+    eval(RECIPES["manual_seed"], env)
+    assert eval(RECIPES["requires_grad_"], env).requires_grad
+
+
+# How the table is read
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *NOTES])
+def test_a_name_that_is_known_elsewhere_is_told_what_it_is_called_here(name):
+    t = mg.Tensor(GIVEN["t"])
+    owners = [owner for owner in (t, mg) if not hasattr(owner, name)]
+    assert owners, f"{name} exists: its recipe is never read"
+    for owner in owners:
+        with pytest.raises(AttributeError) as caught:
+            getattr(owner, name)
+        words = str(caught.value)
+        assert words.startswith("a Tensor has no" if owner is t else "minigrad has no")
+        assert (RECIPES.get(name) or NOTES[name]) in words
+        assert caught.value.name == name
+
+
+def words_of(owner, name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(owner, name)
+    return str(caught.value)
+
+
+def test_names_by_rule():
+    t = mg.Tensor([1.0, 2.0])
+    assert words_of(t, "add_") == (
+        "a Tensor has no 'add_': tensors are not changed in place, so write t = mg.add(t, ...)"
+    )
+    assert words_of(t, "clamp_").endswith("so write t = mg.clip(t, low, high)")
+    assert words_of(t, "gelu") == "a Tensor has no 'gelu': write mg.gelu(t, ...)"
+    assert words_of(mg, "concatenat") == "minigrad has no 'concatenat': did you mean 'concatenate'?"
+    assert words_of(mg, "zzz") == "minigrad has no 'zzz'"
+    assert words_of(t, "_zzz") == "a Tensor has no '_zzz'"
+    with pytest.raises(ImportError, match="cannot import name 'cat'"):
+        exec("from minigrad import cat")
+
+
+def test_what_asks_for_attributes_is_not_disturbed():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    assert not hasattr(w, "cpu")
+    assert not hasattr(mg, "cat")
+    assert getattr(w, "named_parameters", None) is None
+    for made in (copy.copy(w), copy.deepcopy(w), pickle.loads(pickle.dumps(w))):
+        np.testing.assert_array_equal(made.data, w.data)
+        assert made.requires_grad
+    assert (np.ones(2) + w).requires_grad
+    assert not hasattr(w, "__array_interface__")
+    with pytest.raises(AttributeError):
+        w.cat = 1
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda t: mg.sum(t, dim=1), "sum() has no parameter 'dim': write axis="),
+        (lambda t: t.sum(dim=1), "sum() has no parameter 'dim': write axis="),
+        (lambda t: t.mean(axis=1, keepdim=True), "mean() has no parameter 'keepdim': write keepd"),
+        (lambda t: t.argmax(dim=1), "argmax() has no parameter 'dim': write axis="),
+        (lambda t: t.std(unbiased=False), "std() has no parameter 'unbiased': write ddof="),
+        (lambda t: mg.softmax(t, dim=1), "softmax() has no parameter 'dim': write axis="),
+        (lambda t: mg.stack([t, t], dim=0), "stack() has no parameter 'dim': write axis="),
+        (lambda t: mg.concatenate([t, t], dim=0), "concatenate() has no parameter 'dim': write a"),
+        (lambda t: mg.cumsum(t, dim=0), "cumsum() has no parameter 'dim': write axis="),
+        (lambda t: mg.flip(t, dims=(0,)), "flip() has no parameter 'dims': write axis="),
+        (lambda t: mg.roll(t, shifts=1), "roll() has no parameter 'shifts': write shift="),
+        (lambda t: mg.squeeze(t, dim=0), "squeeze() has no parameter 'dim': write axis="),
+        (lambda t: mg.linalg.norm(t, dim=0), "norm() has no parameter 'dim': write axis="),
+        (lambda t: mg.linalg.norm(t, p=1), "norm() has no parameter 'p': write ord="),
+        (lambda t: mg.swapaxes(t, dim0=0, dim1=1), "no parameter 'dim0': write axis1="),
+    ],
+)
+def test_an_argument_that_is_known_elsewhere_is_told_what_it_is_called_here(call, words):
+    with pytest.raises(TypeError) as caught:
+        call(mg.Tensor(GIVEN["t"], requires_grad=True))
+    assert words in str(caught.value)
+
+
+def test_arguments_that_nothing_is_known_of():
+    assert argument("colour", ["axis"]) == ""
+    assert argument("axes", ["axes"]) == "axes"
+    assert argument("axi", ["axis"]) == "axis"
+    assert set(ARGUMENTS.values()) > {"axis", "keepdims"}
+
+
+def test_names_that_mean_something_else_mean_what_numpy_means():
+    t = mg.Tensor(GIVEN["t"])
+    for names in MEANINGS:
+        for name in names.split(", "):
+            assert name == "Linear.weight" or hasattr(mg, name) or hasattr(t, name), name
+    for name in ("max", "min", "median", "sort", "argmax", "argmin", "std", "var"):
+        got = getattr(mg, name)(t, axis=1)
+        np.testing.assert_array_equal(got.data, getattr(np, name)(t.data, axis=1))
+    np.testing.assert_array_equal(t.repeat(2).data, t.data.repeat(2))
+    assert t.size == 6
+    assert [part.shape for part in mg.split(t, 3, axis=1)] == [(2, 1)] * 3
+    assert t.transpose(0, 1).shape == (2, 3)
+    assert t.flatten().shape == (6,)
+    assert t.dot(t.T).shape == (2, 2)
+    assert mg.nn.Linear(2, 5).weight.shape == (2, 5)
+    mask: Any = mg.Tensor(PLAIN["mask"])
+    for got, wanted in zip(mg.nonzero(mask), np.where(PLAIN["mask"]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
