@@ -12,6 +12,7 @@ from minigrad.functional import (
     attention,
     classification,
     composition,
+    convolution,
     margin,
     metric,
     noise,
@@ -25,6 +26,7 @@ from minigrad.functional.affine import *
 from minigrad.functional.attention import *
 from minigrad.functional.classification import *
 from minigrad.functional.composition import *
+from minigrad.functional.convolution import *
 from minigrad.functional.margin import *
 from minigrad.functional.metric import *
 from minigrad.functional.noise import *
@@ -42,6 +44,7 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
             attention,
             classification,
             composition,
+            convolution,
             margin,
             metric,
             noise,

@@ -1,17 +1,14 @@
-"""Sliding windows, their adjoint, and the product that convolutions make of them.
+"""Sliding windows and their adjoint: reading windows, and adding them up where they were read.
 
-``sliding_windows`` and ``overlap_add`` are each other's rule, and those of ``contract`` are
-contractions again: that is what closes them under differentiation of any order.
+``sliding_windows`` and ``overlap_add`` are each other's rule: that is what closes them under
+differentiation of any order.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-import math
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -64,6 +61,7 @@ def pull_sliding_windows(
         case(7, window_shape=(3,), axis=(0,), step=(2,), dilation=(2,)),
         case(2, 4, 5, window_shape=(2, 3), axis=(1, 2), step=(1, 1), dilation=(1, 1)),
         case(4, 2, 6, window_shape=(2, 2), axis=(2, 0), step=(3, 2), dilation=(2, 1)),
+        case(2, 9, window_shape=(2, 3), axis=(1, 1), step=(2, 2), dilation=(3, 1)),
     ],
 )
 @defvjp(x=pull_sliding_windows)
@@ -76,10 +74,28 @@ def _sliding_windows(
     dilation: tuple[int, ...],
 ) -> Array:
     """Windows as trailing axes of a read-only view."""
+    return window_view(x, window_shape, axis, step, dilation)
+
+
+def window_view(
+    x: Array,
+    window_shape: tuple[int, ...],
+    axis: tuple[int, ...],
+    step: tuple[int, ...],
+    dilation: tuple[int, ...],
+    *,
+    writeable: bool = False,
+) -> Array:
+    """Windows as trailing axes, with step and dilation in elements of ``x``.
+
+    >>> window_view(np.arange(5.0), (2,), (0,), (1,), (3,))
+    array([[0., 3.],
+           [1., 4.]])
+    """
     extent = tuple(
         d * (width - 1) + 1 if width else 0 for width, d in zip(window_shape, dilation, strict=True)
     )
-    view = np.lib.stride_tricks.sliding_window_view(x, extent, axis)
+    view = np.lib.stride_tricks.sliding_window_view(x, extent, axis, writeable=writeable)
     pick = [slice(None)] * x.ndim
     for i, s in zip(axis, step, strict=True):
         pick[i] = slice(None, None, s)
@@ -105,8 +121,8 @@ def sliding_windows(
     Args:
         x: Any shape.
         window_shape: Length of the window along each axis.
-        axis: The axes along which it slides; None for all. An axis may be named twice: windows of
-            windows.
+        axis: The axes along which it slides; None for all. An axis may be named twice, which takes
+            windows of its windows.
         step: How far a window is from the next one, for all axes or each.
         dilation: How far elements of a window are apart, for all axes or each.
 
@@ -122,47 +138,56 @@ def sliding_windows(
     widths = each(window_shape, len(axes), "sliding_windows: window_shape", 0)
     steps = each(step, len(axes), "sliding_windows: step", 1)
     dilations = each(dilation, len(axes), "sliding_windows: dilation", 1)
-    if len(set(axes)) < len(axes):
-        for i, width, s, d in zip(axes, widths, steps, dilations, strict=True):
-            x = sliding_windows(x, width, i, s, d)
-        return x
-    for i, width, d in zip(axes, widths, dilations, strict=True):
-        if d * (width - 1) + 1 > shape[i]:
-            spread = f" with dilation {d} spans {d * (width - 1) + 1} elements" if d > 1 else ""
+    steps, dilations = _repeated(axes, steps, dilations)
+    for i, reach in _reaches(axes, widths, dilations).items():
+        if reach >= shape[i]:
+            width = " x ".join(str(w) for w, j in zip(widths, axes, strict=True) if j == i)
             raise ShapeError(
                 f"sliding_windows: x {shape}: axis {i} has {shape[i]} elements, but a window of "
-                f"{width}{spread} needs more: pad x, or take a smaller window"
+                f"{width} spans {reach + 1}: pad x, or take a smaller window or dilation"
             )
     x = x if hasattr(x, "__array_function__") else np.asarray(x)
     return _sliding_windows(x, widths, axes, steps, dilations)
 
 
-class _Slide(NamedTuple):
-    """One axis of ``x[p * step + k * dilation]``: ``count`` positions, ``width`` offsets."""
+def _repeated(
+    axis: tuple[int, ...], step: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Steps and dilations in elements of ``x`` where an axis may be named twice.
 
-    count: int
-    width: int
-    step: int
-    dilation: int
-
-    @property
-    def used(self) -> int:
-        """Length of the part of ``x`` that some window covers."""
-        return (self.count - 1) * self.step + (self.width - 1) * self.dilation + 1
-
-    def swapped(self) -> _Slide:
-        """Positions for offsets: the formula is symmetric in the two."""
-        return _Slide(self.width, self.count, self.dilation, self.step)
+    Windows of windows: ``x[(p * s2 + k2 * d2) * s1 + k1 * d1]``.
+    """
+    total: dict[int, int] = {}
+    scaled = []
+    for i, s, d in zip(axis, step, dilation, strict=True):
+        scaled.append(d * total.get(i, 1))
+        total[i] = s * total.get(i, 1)
+    return tuple(total[i] for i in axis), tuple(scaled)
 
 
-def _slides(
-    shape: tuple[int, ...],
+def _reaches(
+    axis: tuple[int, ...], widths: tuple[int, ...], dilation: tuple[int, ...]
+) -> dict[int, int]:
+    """How far after its first element the last one of a window is, by axis."""
+    reach: dict[int, int] = {}
+    for i, width, d in zip(axis, widths, dilation, strict=True):
+        reach[i] = reach.get(i, 0) + d * (width - 1) if width else reach.get(i, 0) - 1
+    return reach
+
+
+def _disjoint(
     axis: tuple[int, ...],
+    widths: tuple[int, ...],
     step: tuple[int, ...],
     dilation: tuple[int, ...],
-) -> list[_Slide]:
-    widths = shape[len(shape) - len(axis) :]
-    return [_Slide(shape[i], *rest) for i, *rest in zip(axis, widths, step, dilation, strict=True)]
+) -> bool:
+    """Whether no element is in two windows, or twice in one."""
+    reach = dict.fromkeys(axis, 0)
+    for d, i, width in sorted(zip(dilation, axis, widths, strict=True)):
+        if width > 1 and d <= reach[i]:
+            return False
+        reach[i] += d * (width - 1)
+    return all(reach[i] < s for i, s in zip(axis, step, strict=True))
 
 
 def pull_overlap_add(
@@ -173,13 +198,17 @@ def pull_overlap_add(
     dilation: tuple[int, ...],
 ) -> Array:
     """The windows of ``g``, up to the last element that some window covers."""
-    keep = [slice(None)] * len(g.shape)
-    for i, slide in zip(axis, _slides(windows_shape, axis, step, dilation), strict=True):
-        if slide.width and slide.used + slide.step <= g.shape[i]:
-            keep[i] = slice(slide.used)
-    if keep != [slice(None)] * len(keep):
+    ndim = len(windows_shape) - len(axis)
+    widths = windows_shape[ndim:]
+    reach = _reaches(axis, widths, dilation)
+    keep = [slice(None)] * ndim
+    for i, s in zip(axis, step, strict=True):
+        used = (windows_shape[i] - 1) * s + reach[i] + 1
+        if used + s <= g.shape[i]:
+            keep[i] = slice(used)
+    if keep != [slice(None)] * ndim:
         g = g[tuple(keep)]
-    return _sliding_windows(g, windows_shape[len(g.shape) :], axis, step, dilation)
+    return _sliding_windows(g, widths, axis, step, dilation)
 
 
 @primitive(
@@ -188,6 +217,8 @@ def pull_overlap_add(
         case(3, 3, shape=(8,), axis=(0,), step=(2,), dilation=(1,)),
         case(2, 3, 4, 2, 2, shape=(2, 4, 5), axis=(1, 2), step=(1, 1), dilation=(1, 1)),
         case(2, 3, 2, 5, shape=(13, 6), axis=(1, 0), step=(2, 3), dilation=(1, 2)),
+        case(2, 2, 2, 3, shape=(2, 9), axis=(1, 1), step=(2, 2), dilation=(3, 1)),
+        case(2, 2, 2, 3, shape=(2, 14), axis=(1, 1), step=(7, 7), dilation=(3, 1)),
     ],
 )
 @defvjp(windows=pull_overlap_add)
@@ -202,24 +233,44 @@ def _overlap_add(
     """Windows added to zeros of ``shape``, one strided addition for each offset in a window."""
     # Sums of half precision are made in single precision, as NumPy's are.
     out = np.zeros(shape, np.float32 if windows.dtype == np.float16 else windows.dtype)
+    widths = windows.shape[len(shape) :]
     if not windows.size:
-        return out.astype(windows.dtype)
-    slides = _slides(windows.shape, axis, step, dilation)
-    for j, (i, slide) in enumerate(zip(axis, slides, strict=True)):
-        if slide.width > slide.count:  # fewer, longer additions
-            windows = np.swapaxes(windows, i, len(shape) + j)
-            slides[j] = slide.swapped()
-    disjoint = all((s.width - 1) * s.dilation < s.step for s in slides)
-    target = [slice(None)] * len(shape)
-    for offset in itertools.product(*(range(slide.width) for slide in slides)):
-        for i, k, s in zip(axis, offset, slides, strict=True):
-            start = k * s.dilation
-            target[i] = slice(start, start + (s.count - 1) * s.step + 1, s.step)
-        if disjoint:
-            out[tuple(target)] = windows[(..., *offset)]
-        else:
-            out[tuple(target)] += windows[(..., *offset)]
+        pass
+    elif _disjoint(axis, widths, step, dilation):
+        window_view(out, widths, axis, step, dilation, writeable=True)[
+            tuple(slice(n) for n in windows.shape[: len(shape)])
+        ] = windows
+    else:
+        add_windows(out, windows, axis, step, dilation)
     return out.astype(windows.dtype, copy=False)
+
+
+def add_windows(
+    out: Array,
+    windows: Array,
+    axis: tuple[int, ...],
+    step: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> None:
+    """One strided addition for each offset in a window, or for each window if those are fewer."""
+    counts, widths = list(windows.shape[: out.ndim]), list(windows.shape[out.ndim :])
+    steps, gaps = dict(zip(axis, step, strict=True)), list(dilation)
+    for j, i in enumerate(axis):
+        if widths[j] > counts[i] and axis.count(i) == 1:  # the formula is symmetric in the two
+            windows = np.swapaxes(windows, i, out.ndim + j)
+            counts[i], widths[j] = widths[j], counts[i]
+            steps[i], gaps[j] = gaps[j], steps[i]
+    offsets = list(itertools.product(*map(range, widths)))
+    starts: dict[int, list[int]] = {i: [0] * len(offsets) for i in steps}
+    for j, (i, gap) in enumerate(zip(axis, gaps, strict=True)):
+        starts[i] = [a + o[j] * gap for a, o in zip(starts[i], offsets, strict=True)]
+    target = [slice(None)] * out.ndim
+    for n, offset in enumerate(offsets):
+        for i, s in steps.items():
+            start = starts[i][n]
+            target[i] = slice(start, start + (counts[i] - 1) * s + 1, s)
+        part = out[tuple(target)]
+        np.add(part, windows[(..., *offset)], out=part)
 
 
 def overlap_add(
@@ -242,8 +293,6 @@ def overlap_add(
     """
     shape = tuple(map(operator.index, shape))
     axes = _axes(axis, len(shape), "overlap_add")
-    if len(set(axes)) < len(axes):
-        raise ShapeError(f"overlap_add: axis {axes} names an axis twice: add one axis at a time")
     steps = each(step, len(axes), "overlap_add: step", 1)
     dilations = each(dilation, len(axes), "overlap_add: dilation", 1)
     given = np.shape(windows)
@@ -252,97 +301,15 @@ def overlap_add(
             f"overlap_add: windows {given} for shape {shape} and {len(axes)} axes: expected "
             f"{len(shape) + len(axes)} axes, those of the shape followed by the window"
         )
-    slides = dict(zip(axes, _slides(given, axes, steps, dilations), strict=True))
+    steps, dilations = _repeated(axes, steps, dilations)
+    reach = _reaches(axes, given[len(shape) :], dilations)
+    by_axis = dict(zip(axes, steps, strict=True))
     for i, n in enumerate(shape):
-        if i not in slides and given[i] != n:
-            raise ShapeError(f"overlap_add: windows {given}: axis {i} is {given[i]}, not {n}")
-        if i in slides and not slides[i].count:
-            raise ShapeError(f"overlap_add: windows {given}: axis {i} holds no window")
-        if i in slides and slides[i].used > n:
+        used = (given[i] - 1) * by_axis[i] + reach[i] + 1 if i in reach else given[i]
+        if used > n or (i not in reach and used < n) or (i in reach and not given[i]):
             raise ShapeError(
-                f"overlap_add: windows {given} cover {slides[i].used} elements of axis {i}, "
+                f"overlap_add: windows {given} make {used} elements along axis {i}, "
                 f"but shape {shape} has {n}"
             )
     windows = windows if hasattr(windows, "__array_function__") else np.asarray(windows)
     return _overlap_add(windows, shape, axes, steps, dilations)
-
-
-class _Plan(NamedTuple):
-    """Where the axes of two operands go so that their contraction is a product of matrices."""
-
-    a: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    b: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    out: tuple[int, ...]
-
-
-@functools.lru_cache(maxsize=256)
-def _planned(subscripts: str) -> _Plan:
-    inputs, _, out = subscripts.partition("->")
-    a, b = inputs.split(",")
-    batch = [c for c in a if c in b and c in out]
-    inner = [c for c in b if c in a and c not in out]
-    left = [c for c in a if c not in b]
-    right = [c for c in b if c not in a]
-
-    def places(term: str | list[str], wanted: list[str]) -> tuple[int, ...]:
-        return tuple(term.index(c) for c in wanted)
-
-    return _Plan(
-        (places(a, batch), places(a, left), places(a, inner)),
-        (places(b, batch), places(b, inner), places(b, right)),
-        places([*batch, *left, *right], list(out)),
-    )
-
-
-def _matrices(
-    x: Array, batch: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...]
-) -> Array:
-    """A stack of matrices; where that needs a copy, it is made in runs as long as possible.
-
-    BLAS takes a matrix by rows or by columns, so there is a choice.
-    """
-    straight, turned = x.transpose(batch + rows + columns), x.transpose(batch + columns + rows)
-    shape, lead = straight.shape, len(batch)
-    stack = math.prod(shape[:lead])
-    height = math.prod(shape[lead : lead + len(rows)])
-    width = math.prod(shape[lead + len(rows) :])
-    if not straight.flags.c_contiguous and (
-        turned.flags.c_contiguous or turned.shape[-1] > straight.shape[-1]
-    ):
-        return np.swapaxes(turned.reshape(stack, width, height), 1, 2)
-    return straight.reshape(stack, height, width)
-
-
-@primitive(
-    cases=[
-        case((2, 3, 2), (4, 2, 2), subscripts="goc,ngc->ngo"),
-        case((1, 2, 3, 2), (2, 1, 3, 4, 2), subscripts="goci,ngcpi->ngop"),
-        case((2, 3), (4, 2, 3), subscripts="ij,pij->p"),
-    ],
-)
-@defvjp(
-    a=lambda g, b, subscripts: contract(g, b, _turned(subscripts)[0]),
-    b=lambda g, a, subscripts: contract(a, g, _turned(subscripts)[1]),
-)
-def contract(a: Array, b: Array, /, subscripts: str) -> Array:
-    """Contraction of two operands, as ``einsum`` writes it, by one BLAS product of matrices.
-
-    Each letter is an axis of at least two of ``a``, ``b`` and the result, and of one length in all.
-    What is kept for the gradient is the operands as they are: of windows, the view.
-
-    >>> contract(np.ones((2, 3)), np.ones((4, 3)), "oc,nc->no").shape
-    (4, 2)
-    """
-    plan = _planned(subscripts)
-    left, right = _matrices(a, *plan.a), _matrices(b, *plan.b)
-    product = np.matmul(left, right)
-    shape = [a.shape[i] for i in plan.a[0] + plan.a[1]] + [b.shape[i] for i in plan.b[2]]
-    return product.reshape(shape).transpose(plan.out)
-
-
-@functools.lru_cache(maxsize=256)
-def _turned(subscripts: str) -> tuple[str, str]:
-    """The contractions of the result with either operand that give the other one's gradient."""
-    inputs, _, out = subscripts.partition("->")
-    a, b = inputs.split(",")
-    return f"{out},{b}->{a}", f"{a},{out}->{b}"
