@@ -1,6 +1,6 @@
 """Special functions in NumPy alone, for where SciPy is not installed.
 
-All take float64 arrays and are exact to about 1e-15 relative, or absolute next to a zero that is no
+All compute in float64 and are exact to about 1e-15 relative, or absolute next to a zero that is no
 whole number; ``docs/decisions/0013`` has the figures. ``erf`` and ``erfc`` are the C library's, one
 element after the other. The names are those of ``scipy.special``.
 """
@@ -109,12 +109,14 @@ FAR_TAIL = (
 
 
 def quietly(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Silence NumPy in ``function``, which computes every branch for every element."""
+    """Run ``function`` in float64, and in silence, since it computes every branch everywhere."""
 
     @functools.wraps(function)
     def quiet(*args: Any) -> Array:
         with np.errstate(all="ignore"):
-            return function(*args)
+            return function(
+                *(x if isinstance(x, int | float) else np.asarray(x, np.float64) for x in args)
+            )
 
     return quiet
 
@@ -146,7 +148,6 @@ def erfc(x: Array) -> Array:
 @quietly
 def erfcx(x: Array) -> Array:
     """``exp(x²) erfc(x)``, from Laplace's continued fraction (NIST DLMF 7.9.1) above 4."""
-    x = np.asarray(x, np.float64)
     tail = np.maximum(x, 4.0)
     fraction = tail
     for k in range(60, 0, -1):

@@ -327,6 +327,14 @@ def without_scipy(monkeypatch):
 SPECIAL = [name for name, op in ELEMENTWISE.items() if op.__module__ == "minigrad.ops.special"]
 
 
+def test_without_scipy_float32_is_exact_too(without_scipy):
+    x = np.linspace(0.05, 0.95, 200, dtype=np.float32)
+    for op in (mg.erf, mg.erfinv, mg.gammaln, mg.digamma, mg.ndtri, mg.logit, mg.log_ndtr):
+        found, wanted = op(x), op(x.astype(np.float64)).astype(np.float32)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("name", SPECIAL)
 def test_special_ops_without_scipy(name, without_scipy):
     op = ELEMENTWISE[name]
