@@ -12,22 +12,22 @@ _FILE = "write the array: t.numpy()"
 _BITS = "it is about the bits of numbers: t.numpy() has them"
 
 INSTEAD: dict[str, str] = {
-    **dict.fromkeys(["np.copyto", "np.put", "np.place", "np.putmask", "np.put_along_axis"], _SET),
-    "np.fill_diagonal": "t * (1 - np.eye(n)) + value * np.eye(n) makes a new tensor",
+    **dict.fromkeys(["np.copyto", "np.put", "np.place", "np.putmask"], _SET),
+    "np.put_along_axis": "mg.put_along_axis(t, indices, values, axis) makes a new tensor",
+    "np.fill_diagonal": "mg.set_at(t, np.diag_indices(len(t)), value) makes a new tensor",
     **dict.fromkeys(
-        ["np.unique", "np.unique_all", "np.unique_counts", "np.unique_inverse", "np.unique_values"],
+        ["np.unique_all", "np.unique_counts", "np.unique_inverse", "np.unique_values"],
         _POSITIONS + "them (return_index=True)",
     ),
     **dict.fromkeys(
         ["np.intersect1d", "np.union1d", "np.setdiff1d", "np.setxor1d"], _POSITIONS + "them"
     ),
-    "np.partition": "mg.sort(t) has a gradient and the same elements in their places",
     "np.sort_complex": _COMPLEX + "mg.sort(t) is for real numbers",
     "np.roots": _COMPLEX + "for real roots, take a Newton step from np.roots(t.numpy())",
     "np.linalg.eig": _COMPLEX + "np.linalg.eigh is for symmetric matrices",
     "np.linalg.eigvals": _COMPLEX + "np.linalg.eigvalsh is for symmetric matrices",
     **dict.fromkeys(
-        ["np.histogram", "np.histogram2d", "np.histogramdd", "np.bincount"],
+        ["np.histogram", "np.histogram2d", "np.histogramdd"],
         "counts are constant between jumps; of t.numpy() they are right, and "
         "mg.add_at(zeros, indices, weights) sums weights with a gradient",
     ),
@@ -35,7 +35,6 @@ INSTEAD: dict[str, str] = {
         ["np.save", "np.savez", "np.savez_compressed", "np.savetxt"], _FILE + ", or mg.save"
     ),
     **dict.fromkeys(["np.spacing", "np.nextafter", "np.packbits"], _BITS),
-    "np.piecewise": "np.where(condition, f(t), g(t)) has a gradient",
     "np.apply_along_axis": "np.stack([f(row) for row in t]) has a gradient",
     "np.apply_over_axes": "give the function all axes: np.sum(t, axis=(0, 1), keepdims=True)",
     "np.vectorize": "functions of NumPy take whole tensors: write f(t) with np.exp, not math.exp",
@@ -56,8 +55,8 @@ WRITES = frozenset(
 def instead_of(name: str) -> str:
     """What to do instead of calling a NumPy function, by its full name.
 
-    >>> instead_of("np.piecewise").partition(" (")[0]
-    'np.where(condition, f(t), g(t)) has a gradient'
+    >>> instead_of("np.logspace").partition(" has")[0]
+    '10 ** (start + (stop - start) * np.linspace(0, 1, n))'
     >>> instead_of("np.fft.fft")[:13]
     'its result is'
     """

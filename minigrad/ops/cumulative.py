@@ -2,7 +2,7 @@
 
 What a cumulative product or logarithm hands back to its elements obeys
 ``s[i] = a[i] * s[i - 1] + b[i]``, read from the end. That recurrence divides by nothing, so zeros
-and overflow are no special cases, and it is its own gradient: every order is exact.
+are no special case, and it is its own gradient: every order is exact.
 """
 
 from __future__ import annotations
@@ -235,7 +235,9 @@ def logcumsumexp(x: Array, axis: int | None = None) -> Array:
     array([0.        , 0.69314718])
     """
     x, axis = _flat(x, axis)
-    return _logcumsumexp(x if x.dtype.kind == "f" else np.astype(x, np.float64), axis)
+    if x.dtype.kind != "f":
+        x = np.astype(x, np.logaddexp(x.dtype.type(0), x.dtype.type(0)).dtype)
+    return _logcumsumexp(x, axis)
 
 
 def _including(out: Array, x: Array, axis: int | None, identity: int, include: bool) -> Array:
@@ -244,7 +246,8 @@ def _including(out: Array, x: Array, axis: int | None, identity: int, include: b
     if not include:
         return out
     axis = axis or 0
-    return np.concatenate([np.full_like(_along(out, axis, slice(1)), identity), out], axis=axis)
+    edge = [1 if i == axis % len(out.shape) else n for i, n in enumerate(out.shape)]
+    return np.concatenate([np.full(edge, identity, out.dtype), out], axis=axis)
 
 
 def cumulative_sum(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.index import plain_index
-from minigrad.ops.shape import operand
+from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, composition
 
 __all__ = [
@@ -231,7 +231,8 @@ def array_split(x: Array, indices_or_sections: Any, axis: int = 0) -> list[Array
     [array([1., 2.]), array([3.])]
     """
     x = operand(x)
-    lead = (slice(None),) * (axis % len(x.shape))
+    axis = place_of(axis, len(x.shape))
+    lead = (slice(None),) * axis
     return [x[(*lead, slice(a, b))] for a, b in _cuts(x.shape[axis], indices_or_sections)]
 
 
@@ -248,6 +249,7 @@ def split(x: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     [array([1.]), array([2., 3.])]
     """
     x = operand(x)
+    axis = place_of(axis, len(x.shape))
     if not np.ndim(indices_or_sections) and x.shape[axis] % int(indices_or_sections):
         raise ValueError(
             f"split: axis {axis} of {x.shape} has no {indices_or_sections} equal parts; "
@@ -304,7 +306,7 @@ def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
     x = operand(x)
     if not x.shape:
         raise ValueError("unstack of a 0-d array")
-    lead = (slice(None),) * (axis % len(x.shape))
+    lead = (slice(None),) * place_of(axis, len(x.shape))
     return tuple(x[(*lead, i)] for i in range(x.shape[axis]))
 
 
@@ -344,9 +346,11 @@ def repeat(x: Array, repeats: int | Sequence[int] | Array, axis: int | None = No
     array([1., 1., 2., 2.])
     """
     x = operand(x)
-    if axis is None or not x.shape:
+    if axis is None:
         x, axis = np.reshape(x, -1), 0
-    axis %= len(x.shape)
+    elif not x.shape:
+        x = np.reshape(x, -1)
+    axis = place_of(axis, len(x.shape))
     times = np.asarray(plain_index(repeats))
     if times.size != 1:
         return np.take(x, np.repeat(np.arange(x.shape[axis]), times), axis=axis)
@@ -369,7 +373,7 @@ def resize(x: Array, new_shape: int | tuple[int, ...]) -> Array:
     shape = new_shape if isinstance(new_shape, tuple) else (int(new_shape),)
     size = math.prod(shape)
     if not x.shape[0]:
-        return np.zeros_like(x, shape=shape)
+        return np.broadcast_to(np.astype(np.sum(x), x.dtype), shape)  # zeros, as NumPy's
     return np.reshape(tile(x, -(-size // x.shape[0]))[:size], shape)
 
 
@@ -396,7 +400,7 @@ def insert(x: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
     x, values, obj = operand(x), operand(values), plain_index(obj)
     if axis is None:
         x, axis = np.reshape(x, -1), 0
-    axis %= len(x.shape)
+    axis = place_of(axis, len(x.shape))
     n, ndim = x.shape[axis], len(x.shape)
     values = np.astype(values, x.dtype)
     values = np.reshape(values, (1,) * (ndim - len(values.shape)) + values.shape)
@@ -421,4 +425,5 @@ def delete(x: Array, obj: Any, axis: int | None = None) -> Array:
     x = operand(x)
     if axis is None:
         x, axis = np.reshape(x, -1), 0
+    axis = place_of(axis, len(x.shape))
     return np.take(x, np.delete(np.arange(x.shape[axis]), plain_index(obj)), axis=axis)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.index import plain_index
-from minigrad.ops.shape import operand
+from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, Axis, composition
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
@@ -23,13 +23,10 @@ __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", 
 def _sorted(x: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
     """``x`` sorted along the one leading axis that ``axis`` becomes; and the shape with them 1."""
     ndim = len(x.shape)
-    if axis is None or not ndim:
+    if axis is None:
         return np.sort(np.reshape(x, -1)), (1,) * ndim
     axes = axis if isinstance(axis, tuple) else (axis,)
-    for i in axes:
-        if not -ndim <= i < ndim:
-            raise np.exceptions.AxisError(i, ndim)
-    reduced = [i % ndim for i in axes]
+    reduced = [place_of(i, ndim) for i in axes]
     if len(set(reduced)) != len(reduced):
         raise ValueError("duplicate value in 'axis'")
     rest = [i for i in range(ndim) if i not in reduced]
@@ -225,6 +222,8 @@ def nanmedian(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     if x.dtype.kind != "f":
         return median(x, axis, keepdims)
     ascending, kept = _sorted(x, axis)
+    if not ascending.shape[0]:
+        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN, with NumPy's warning
     count = np.maximum(_present(ascending), 1)[None]
     low = np.take_along_axis(ascending, (count - 1) // 2, axis=0)[0]
     high = np.take_along_axis(ascending, count // 2, axis=0)[0]

@@ -142,8 +142,10 @@ def _bounded(
         limits = np.iinfo(x.dtype)
         never = int(limits.min if op.name == "max" else limits.max)
     x = _chosen(x, None, where, never)
-    if not x.size:
-        return np.full(_sum(plain_index(x), axis, keepdims).shape, initial, x.dtype)
+    if not hasattr(initial, "__primitive__"):
+        initial = np.asarray(initial).astype(x.dtype)
+    if not x.size:  # the sum of nothing is 0, in the right shape
+        return np.astype(_sum(x, axis, keepdims), x.dtype) + initial
     return pairwise(op(x, axis, keepdims), initial)
 
 

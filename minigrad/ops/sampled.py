@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from minigrad.ops.index import plain_index
-from minigrad.ops.shape import operand
+from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
 __all__ = ["convolve", "correlate", "diff", "ediff1d", "gradient", "interp", "trapezoid"]
 
 
 def _part(x: Array, axis: int, *part: Any) -> Array:
-    return x[(slice(None),) * (axis % len(x.shape)) + (slice(*part),)]
+    return x[(slice(None),) * place_of(axis, len(x.shape)) + (slice(*part),)]
 
 
 @composition(np.diff)
@@ -34,8 +34,8 @@ def diff(
         return x
     if not x.shape:
         raise ValueError("diff: x must have at least one axis")
+    axis = place_of(axis, len(x.shape))
     if prepend is not None or append is not None:
-        axis %= len(x.shape)
         edge = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
         before, after = (
             [] if end is None else [np.broadcast_to(end, edge) if not np.shape(end) else end]
@@ -148,7 +148,7 @@ def gradient(
         f = np.astype(f, np.float64)
     ndim = len(f.shape)
     chosen = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = [i % ndim for i in chosen]
+    axes = [place_of(i, ndim) for i in chosen]
     if edge_order not in (1, 2):
         raise ValueError(f"gradient: edge_order is 1 or 2, not {edge_order}")
     found = []
@@ -174,7 +174,7 @@ def trapezoid(y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1)
     np.float64(4.5)
     """
     y = operand(y)
-    axis %= len(y.shape)
+    axis = place_of(axis, len(y.shape))
     step: Any = dx
     if x is not None:
         x = operand(x)

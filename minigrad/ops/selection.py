@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.index import plain_index, scatter_add, set_at
-from minigrad.ops.shape import operand
+from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, composition
 
 __all__ = [
@@ -49,6 +49,9 @@ def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -
     x = operand(x)
     if axis is None:
         x, axis = np.reshape(x, -1), 0
+    elif not x.shape:  # NumPy takes a scalar for one element
+        x = np.reshape(x, -1)
+    axis = place_of(axis, len(x.shape))
     indices = np.asarray(plain_index(indices))
     if not indices.size and indices.dtype.kind == "f":
         indices = indices.astype(int)  # NumPy takes an empty list for floats
@@ -56,7 +59,7 @@ def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -
         raise TypeError(f"take: indices must be integers, not {indices.dtype}")
     if indices.dtype.kind == "b":
         indices = indices.astype(int)
-    lead = (slice(None),) * (axis % len(x.shape))
+    lead = (slice(None),) * axis
     return x[(*lead, _within(indices, x.shape[axis], mode))]
 
 

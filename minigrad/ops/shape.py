@@ -43,6 +43,17 @@ def expand_reduced(g: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
     return g[tuple(None if i in axes else slice(None) for i in range(ndim))]
 
 
+def place_of(axis: int, ndim: int) -> int:
+    """Number of an axis, counted from the front; raises as NumPy does where there is none.
+
+    >>> place_of(-1, 3)
+    2
+    """
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return axis % ndim
+
+
 def operand(x: Array) -> Array:
     """``x`` itself, or a list or number as an array."""
     return x if hasattr(x, "dtype") else np.asarray(x)
@@ -192,11 +203,10 @@ def rollaxis(x: Array, axis: int, start: int = 0) -> Array:
     (4, 2, 3)
     """
     ndim = len(np.shape(x))
-    if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(axis, ndim)
+    axis = place_of(axis, ndim)
     if not -ndim <= start <= ndim:
         raise np.exceptions.AxisError(f"start {start} is out of bounds for {ndim} axes")
-    axis, start = axis % ndim, start + ndim if start < 0 else start
+    start = start + ndim if start < 0 else start
     return np.moveaxis(x, axis, start - 1 if axis < start else start)
 
 
@@ -255,7 +265,7 @@ def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
            [1., 3.]])
     """
     x = operand(x)
-    first, second = (i % len(x.shape) for i in axes)
+    first, second = (place_of(i, len(x.shape)) for i in axes)
     if first == second:
         raise ValueError(f"rot90: axes {axes} are one axis")
     if k % 4 == 0:

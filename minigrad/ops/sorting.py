@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from minigrad.ops.elementwise import where
 from minigrad.ops.index import plain_index
-from minigrad.ops.shape import operand
+from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
 __all__ = [
@@ -137,6 +138,7 @@ def topk(x: Array, k: int, axis: int = -1, largest: bool = True) -> TopK:
     TopK(values=array([5., 3.]), indices=array([1, 2]))
     """
     x = operand(x)
+    axis = place_of(axis, len(x.shape))
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of {n} elements along axis {axis} of {x.shape}")
@@ -145,7 +147,7 @@ def topk(x: Array, k: int, axis: int = -1, largest: bool = True) -> TopK:
         order = n - 1 - order
     else:
         order = np.argsort(x, axis=axis, kind="stable")
-    lead = (slice(None),) * (axis % len(x.shape))
+    lead = (slice(None),) * axis
     indices = order[(*lead, slice(k))]
     return TopK(np.take_along_axis(x, indices, axis=axis), indices)
 
@@ -214,8 +216,7 @@ def digitize(x: Array, bins: Array, right: bool = False) -> Array:
         return searchsorted(edges, x, side)
     if not np.all(steps <= 0):
         raise ValueError("digitize: bins must ascend or descend")
-    other: Literal["left", "right"] = "left" if side == "right" else "right"
-    return len(edges) - searchsorted(edges[::-1], x, other)
+    return len(edges) - searchsorted(edges[::-1], x, side)
 
 
 @primitive(np.argwhere, cases=[case(2, 3), case(3)])
@@ -240,6 +241,11 @@ def nonzero(x: Array) -> tuple[Array, ...]:
         raise ValueError("nonzero of a 0-d array: atleast_1d(x) has an axis")
     places = argwhere(x)
     return tuple(places[:, axis] for axis in range(len(x.shape)))
+
+
+@composition(np.where)
+def _where_or_nonzero(condition: Array, x: Any = None, y: Any = None) -> Any:
+    return nonzero(condition) if x is None and y is None else where(condition, x, y)
 
 
 @composition(np.flatnonzero)
