@@ -1,12 +1,93 @@
 """The generated reference says what the registry says."""
 
+import inspect
+import re
 import runpy
 from pathlib import Path
 
+import pytest
+
+import minigrad as mg
+from minigrad.names import NOTES, RECIPES
+from minigrad.primitive import REGISTRY
+
 MAKE = Path(__file__).parent.parent / "docs" / "reference" / "make.py"
+MADE = runpy.run_path(str(MAKE))
+PAGES = MADE["pages"]()
 
 
-def test_the_reference_of_the_ops_is_up_to_date():
-    made = runpy.run_path(str(MAKE))["page"]()
-    assert made == MAKE.with_name("ops.md").read_text(), f"run python {MAKE}"
-    assert "| `multiply` | Product ``a * b``, elementwise. | a: g × b<br>b: g × a | a, b |" in made
+def page(name):
+    return PAGES[MAKE.parent / name]
+
+
+def test_the_reference_is_up_to_date():
+    stale = [path.name for path in MADE["stale"](PAGES)]
+    assert not stale, f"run python {MAKE}"
+
+
+def test_a_page_that_differs_is_missing_or_should_not_be_is_stale():
+    first, second = list(PAGES)[:2]
+    made = {path: text for path, text in PAGES.items() if path != second}
+    made |= {first: "changed", MAKE.parent / "ops" / "new.md": "new"}
+    found = set(MADE["stale"](made)) - set(MADE["stale"](PAGES))
+    assert found >= {first, second, MAKE.parent / "ops" / "new.md"}
+
+
+def test_everything_public_has_a_page_and_nothing_else():
+    names = {path.stem for path in PAGES if path.parent.name in {"ops", "functional"}}
+    for name in vars(mg)["__all__"]:
+        value = getattr(mg, name)
+        if callable(value) and value.__module__.startswith(("minigrad.ops", "minigrad.functional")):
+            assert name in names or getattr(value, "__name__", "") in names, name
+    inside = [n for n in mg.linalg.__all__ if not inspect.isclass(getattr(mg.linalg, n))]
+    assert {f"linalg.{name}" for name in inside if not hasattr(mg, name)} <= names
+    internal = {name for name in REGISTRY if not hasattr(mg, name)}
+    assert not internal & names
+
+
+def test_the_tables_lead_to_pages_that_are_there():
+    for table, folder in (("ops.md", "ops"), ("functional.md", "functional")):
+        links = re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", page(table), re.MULTILINE)
+        assert links
+        for link in links:
+            assert MAKE.parent / link in PAGES
+            assert link.startswith(folder)
+    assert (
+        "| [`multiply`](ops/multiply.md) | Product ``a * b``, elementwise. | a: g × b<br>b: g × a "
+        "| a, b | everywhere | `np.multiply` |" in page("ops.md")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ops/multiply.md", "mg.multiply(a, b, /)"),
+        ("ops/multiply.md", "| Gradient | `a` ← `g × b`<br>`b` ← `g × a` |"),
+        ("ops/multiply.md", "| Kept until backward | a, b |"),
+        ("ops/exp.md", "| Kept until backward | out |"),
+        ("ops/log.md", "| Smooth on | (0, inf) |"),
+        ("ops/relu.md", "its gradient at 0 is 0"),
+        ("ops/concatenate.md", "| PyTorch | `cat` |"),
+        ("ops/expand_dims.md", "`unsqueeze`"),
+        ("ops/concatenate.md", "`np.concatenate`"),
+        ("ops/sum.md", "| Method | `t.sum` |"),
+        ("ops/equal.md", "none: nothing is recorded"),
+        ("ops/linalg.solve.md", "from minigrad.linalg import solve"),
+        ("functional/softmax.md", "that of the ops it is composed of"),
+        ("functional/softmax.md", "from minigrad import softmax"),
+    ],
+)
+def test_a_page_says(name, words):
+    assert words in page(name)
+
+
+def test_every_page_of_an_op_has_an_example_that_runs():
+    for path, text in PAGES.items():
+        if path.parent.name in {"ops", "functional"}:
+            assert ">>> " in text, path
+
+
+def test_every_name_is_in_the_table_of_names():
+    text = page("names.md")
+    for name in [*RECIPES, *NOTES]:
+        assert f"| `{name}` |" in text
