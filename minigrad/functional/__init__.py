@@ -17,6 +17,7 @@ from minigrad.functional import (
     metric,
     noise,
     normalization,
+    pooling,
     probability,
     regression,
     similarity,
@@ -31,6 +32,7 @@ from minigrad.functional.margin import *
 from minigrad.functional.metric import *
 from minigrad.functional.noise import *
 from minigrad.functional.normalization import *
+from minigrad.functional.pooling import *
 from minigrad.functional.probability import *
 from minigrad.functional.regression import *
 from minigrad.functional.similarity import *
@@ -49,6 +51,7 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
             metric,
             noise,
             normalization,
+            pooling,
             probability,
             regression,
             similarity,
