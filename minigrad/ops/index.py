@@ -58,6 +58,9 @@ def writes_once(index: Any) -> bool:
 def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
     """Zeros of ``shape`` with ``g`` added at ``index``; repeated indices add up.
 
+    To add along an axis as PyTorch's ``scatter_add`` does, pass the index of every axis:
+    ``add_at(x, (np.arange(m)[:, None], indices), values)``.
+
     >>> scatter_add(np.array([1.0, 2.0, 3.0]), (3,), np.array([2, 0, 2]))
     array([2., 0., 4.])
     """
@@ -86,6 +89,8 @@ def getitem(x: Array, /, index: Any) -> Array:
 def add_at(x: Array, index: Any, value: Array) -> Array:
     """``x`` with ``value`` added at ``index``, as a new array; repeated indices add up.
 
+    PyTorch calls it ``index_add``.
+
     >>> add_at(np.zeros(3), np.array([0, 0]), 1.0)
     array([2., 0., 0.])
     """
@@ -108,6 +113,7 @@ def set_at(x: Array, index: Any, value: Array) -> Array:
     """``x`` with ``x[index] = value`` done, as a new array: assignment that has a gradient.
 
     Where an index is repeated, the value that NumPy writes last stays and gets the cotangent.
+    PyTorch calls it ``index_put``.
 
     >>> set_at(np.zeros(3), slice(1, None), np.array([5.0, 6.0]))
     array([0., 5., 6.])
@@ -182,6 +188,8 @@ def _take_along_axis(x: Array, /, indices: Array, axis: int = -1) -> Array:
 @composition(np.take_along_axis)
 def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     """Elements that ``indices`` names along ``axis``, as ``argsort`` and ``argmax`` give them.
+
+    An element named twice collects both cotangents. PyTorch calls it ``gather``.
 
     >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1], [0]]), axis=1)
     array([[2.],

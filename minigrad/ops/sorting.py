@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from minigrad.ops.elementwise import where
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import add_along_axis, plain_index
 from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
@@ -35,19 +35,14 @@ __all__ = [
 Kind = Literal["quicksort", "heapsort", "mergesort", "stable"] | None
 
 
-def ranks(x: Array, axis: int) -> Array:
-    """Place of each element in sorted order along ``axis``."""
-    order = np.argsort(x, axis=axis, kind="stable")
-    return np.argsort(order, axis=axis, kind="stable")
-
-
 def unsort(g: Array, x: Array, axis: int | None) -> Array:
     """Send the cotangent of each sorted element back to where the element was."""
     if axis is None:
         return np.reshape(unsort(g, np.reshape(x, -1), -1), x.shape)
     if not len(x.shape):
         return g
-    return np.take_along_axis(g, ranks(x, axis), axis=axis)
+    order = plain_index(np.argsort(x, axis=axis, kind="stable"))
+    return add_along_axis(g, x.shape, order, axis)
 
 
 @primitive(
