@@ -8,15 +8,9 @@ and ``u`` are Tensors, ``ts`` is a list of them, ``f`` is a function.
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterable
 
-__all__ = ["ARGUMENTS", "MEANINGS", "NOTES", "RECIPES", "advice", "argument", "misnamed", "telling"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
+__all__ = ["LAYERS", "MEANINGS", "NOTES", "RECIPES", "advice", "layer_advice"]
 
 RECIPES: dict[str, str] = {
     # shape
@@ -220,28 +214,30 @@ NOTES: dict[str, str] = {
 }
 """Name -> why there is no such thing, and what there is."""
 
-ARGUMENTS: dict[str, str] = {
-    "dim": "axis",
-    "dim0": "axis1",
-    "dim1": "axis2",
-    "dims": "axis",
-    "keepdim": "keepdims",
-    "unbiased": "ddof",
-    "correction": "ddof",
-    "descending": "descending",
-    "axes": "axis",
-    "shifts": "shift",
-    "lr": "learning_rate",
-    "betas": "beta1",
-    "momentum_decay": "momentum",
-    "input": "x",
-    "other": "b",
-    "target": "labels",
-    "p": "ord",
-    "inplace": "",
-    "dtype": "astype",
+LAYERS: dict[str, str] = {
+    "BCELoss": "mg.binary_cross_entropy",
+    "BCEWithLogitsLoss": "mg.binary_cross_entropy_with_logits",
+    "CrossEntropyLoss": "mg.cross_entropy",
+    "ELU": "mg.elu",
+    "GELU": "mg.gelu",
+    "HuberLoss": "mg.huber_loss",
+    "KLDivLoss": "mg.kl_div",
+    "L1Loss": "mg.l1_loss",
+    "LeakyReLU": "mg.leaky_relu",
+    "LogSoftmax": "mg.log_softmax",
+    "MSELoss": "mg.mse_loss",
+    "NLLLoss": "mg.nll_loss",
+    "ReLU": "mg.relu",
+    "SELU": "mg.selu",
+    "SiLU": "mg.silu",
+    "Sigmoid": "mg.sigmoid",
+    "SmoothL1Loss": "mg.smooth_l1_loss",
+    "Softmax": "mg.softmax",
+    "Softplus": "mg.softplus",
+    "Tanh": "mg.tanh",
+    "functional": "mg.functional",
 }
-"""Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
+"""Layer of PyTorch's without parameters -> the function that a Sequential takes in its place."""
 
 MEANINGS: dict[str, str] = {
     "argmax, argmin": "`dim=` is `axis=`; `keepdim=` is `keepdims=`",
@@ -291,59 +287,12 @@ def advice(name: str, owner: str, known: Iterable[str] = ()) -> str:
     return f"{head}: write {recipe}"
 
 
-def argument(name: str, parameters: Iterable[str]) -> str:
-    """What an unknown argument is called among ``parameters``; "" if none is meant.
+def layer_advice(name: str) -> str:
+    """What to write instead of a layer that does not exist.
 
-    >>> argument("keepdim", ["axis", "keepdims"])
-    'keepdims'
+    >>> layer_advice("ReLU")
+    "minigrad.nn has no 'ReLU': what has no parameters is a function: write mg.relu"
     """
-    parameters = list(parameters)
-    if ARGUMENTS.get(name) in parameters:
-        return ARGUMENTS[name]
-    near = difflib.get_close_matches(name, parameters, 1, 0.8)
-    return near[0] if near else ""
-
-
-_PLACES = {"input": 0, "input1": 0, "input2": 1}  # PyTorch's names of operands, whatever they are
-
-
-def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
-    """What to call an argument that a function does not have; "" if it has all that were given.
-
-    >>> misnamed("sum", ["x", "axis", "keepdims"], ["dim"])
-    "sum() has no parameter 'dim': write axis="
-    >>> misnamed("exp", [], ["base"])
-    "exp() has no parameter 'base': it has none"
-    """
-    known = list(parameters)
-    unknown = next((one for one in given if one not in known), None)
-    if unknown is None:
-        return ""
-    place = _PLACES.get(unknown, len(known))
-    meant = known[place] if place < len(known) else argument(unknown, known)
-    told = f"write {meant}=" if meant else f"it has {', '.join(known) or 'none'}"
-    return f"{name}() has no parameter {unknown!r}: {told}"
-
-
-def telling(function: Callable[P, R]) -> Callable[P, R]:
-    """``function``, but an argument that it does not have is told what it is called here.
-
-    >>> @telling
-    ... def total(x, axis=None):
-    ...     return x
-    >>> total(1.0, dim=0)
-    Traceback (most recent call last):
-    TypeError: total() has no parameter 'dim': write axis=
-    """
-
-    @functools.wraps(function)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except TypeError:
-            message = misnamed(function.__name__, inspect.signature(function).parameters, kwargs)
-            if not message:
-                raise
-        raise TypeError(message)
-
-    return told
+    head = f"minigrad.nn has no {name!r}"
+    recipe = LAYERS.get(name)
+    return f"{head}: what has no parameters is a function: write {recipe}" if recipe else head

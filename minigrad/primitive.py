@@ -16,8 +16,8 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
 
+from minigrad.arguments import misnamed, telling
 from minigrad.errors import RuleError
-from minigrad.names import misnamed, telling
 
 Array: TypeAlias = Any  # a NumPy array, or any duck that speaks NumPy's protocols
 Axis: TypeAlias = int | tuple[int, ...] | None

@@ -20,7 +20,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import functional, ops
-from minigrad.names import MEANINGS, NOTES, RECIPES
+from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES
 from minigrad.primitive import NUMPY, REGISTRY, Primitive
 from minigrad.viz.rules import rule_text
 
@@ -293,7 +293,8 @@ def pages() -> dict[Path, str]:
     made[HERE / "ops.md"] = OPS + "\n".join(map(op_row, op_names())) + "\n"
     rows = [f"| [`{n}`](functional/{n}.md) | {summary(n)} |" for n in composed]
     made[HERE / "functional.md"] = FUNCTIONAL + "\n".join(rows) + "\n"
-    table = {name: f"`{cell(recipe)}`" for name, recipe in RECIPES.items()} | NOTES
+    layers = {f"nn.{name}": f"`{recipe}`, a function" for name, recipe in LAYERS.items()}
+    table = {name: f"`{cell(recipe)}`" for name, recipe in RECIPES.items()} | NOTES | layers
     rows = [f"| `{name}` | {cell(text)} |" for name, text in sorted(table.items())]
     other = [f"| {name} | {cell(text)} |" for name, text in sorted(MEANINGS.items())]
     made[HERE / "names.md"] = NAMES + "\n".join(rows) + "\n" + MEANING + "\n".join(other) + "\n"

@@ -10,9 +10,9 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import misnamed
 from minigrad.batching import Batched, BranchError, by_example
 from minigrad.graph import SCOPE, Scope, asarray
-from minigrad.names import misnamed
 from minigrad.primitive import Array, Primitive
 from minigrad.tensor import Tensor
 

@@ -1,5 +1,8 @@
 """Layers: modules that hold parameters and compose ops."""
 
+from typing import TYPE_CHECKING
+
+from minigrad.names import layer_advice
 from minigrad.nn import init
 from minigrad.nn.container import Sequential
 from minigrad.nn.dropout import Dropout
@@ -20,3 +23,9 @@ __all__ = [
     "Summary",
     "init",
 ]
+
+if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+    def __getattr__(name: str) -> object:
+        """Say what a layer that does not exist is called here; runs on failure only."""
+        raise AttributeError(layer_advice(name), name=name)

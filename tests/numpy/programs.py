@@ -504,7 +504,7 @@ def power_iteration(a):
 
 @on(drawn(4, 3) + np.eye(4, 3))
 def gram_schmidt(a):
-    basis = []
+    basis: list[Any] = []
     for column in a.T:
         for b in basis:
             column = column - np.dot(b, column) * b

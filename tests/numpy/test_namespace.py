@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ MODULES = {"": np, "linalg.": np.linalg, "fft.": np.fft}
 
 def there(name):
     """Whether this NumPy has the function of a call."""
-    found = np
+    found: Any = np
     for part in name.split("."):
         if not part.isidentifier():
             return True

@@ -1,0 +1,95 @@
+"""Arguments by the names that PyTorch and JAX give them, and what they are called here."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+__all__ = ["ARGUMENTS", "argument", "misnamed", "telling"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ARGUMENTS: dict[str, str] = {
+    "dim": "axis",
+    "dim0": "axis1",
+    "dim1": "axis2",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "unbiased": "ddof",
+    "correction": "ddof",
+    "descending": "descending",
+    "axes": "axis",
+    "shifts": "shift",
+    "lr": "learning_rate",
+    "betas": "beta1",
+    "momentum_decay": "momentum",
+    "input": "x",
+    "other": "b",
+    "target": "labels",
+    "p": "ord",
+    "inplace": "",
+    "dtype": "astype",
+}
+"""Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
+
+
+def argument(name: str, parameters: Iterable[str]) -> str:
+    """What an unknown argument is called among ``parameters``; "" if none is meant.
+
+    >>> argument("keepdim", ["axis", "keepdims"])
+    'keepdims'
+    """
+    parameters = list(parameters)
+    if ARGUMENTS.get(name) in parameters:
+        return ARGUMENTS[name]
+    near = difflib.get_close_matches(name, parameters, 1, 0.8)
+    return near[0] if near else ""
+
+
+_PLACES = {"input": 0, "input1": 0, "input2": 1}  # PyTorch's names of operands, whatever they are
+
+
+def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
+    """What to call an argument that a function does not have; "" if it has all that were given.
+
+    >>> misnamed("sum", ["x", "axis", "keepdims"], ["dim"])
+    "sum() has no parameter 'dim': write axis="
+    >>> misnamed("exp", [], ["base"])
+    "exp() has no parameter 'base': it has none"
+    """
+    known = list(parameters)
+    unknown = next((one for one in given if one not in known), None)
+    if unknown is None:
+        return ""
+    place = _PLACES.get(unknown, len(known))
+    meant = known[place] if place < len(known) else argument(unknown, known)
+    told = f"write {meant}=" if meant else f"it has {', '.join(known) or 'none'}"
+    return f"{name}() has no parameter {unknown!r}: {told}"
+
+
+def telling(function: Callable[P, R]) -> Callable[P, R]:
+    """``function``, but an argument that it does not have is told what it is called here.
+
+    >>> @telling
+    ... def total(x, axis=None):
+    ...     return x
+    >>> total(1.0, dim=0)
+    Traceback (most recent call last):
+    TypeError: total() has no parameter 'dim': write axis=
+    """
+
+    @functools.wraps(function)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            message = misnamed(function.__name__, inspect.signature(function).parameters, kwargs)
+            if not message:
+                raise
+        raise TypeError(message)
+
+    return told

@@ -1,0 +1,47 @@
+"""An argument by the name that another framework gives it is told its name here."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.arguments import ARGUMENTS, argument
+
+LOOSE: Any = mg  # a type checker knows better than what is tried here
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda t: LOOSE.sum(t, dim=1), "sum() has no parameter 'dim': write axis="),
+        (lambda t: t.sum(dim=1), "sum() has no parameter 'dim': write axis="),
+        (lambda t: t.mean(axis=1, keepdim=True), "mean() has no parameter 'keepdim': write keepd"),
+        (lambda t: t.argmax(dim=1), "argmax() has no parameter 'dim': write axis="),
+        (lambda t: t.std(unbiased=False), "std() has no parameter 'unbiased': write ddof="),
+        (lambda t: LOOSE.softmax(t, dim=1), "softmax() has no parameter 'dim': write axis="),
+        (lambda t: LOOSE.stack([t, t], dim=0), "stack() has no parameter 'dim': write axis="),
+        (
+            lambda t: LOOSE.concatenate([t, t], dim=0),
+            "concatenate() has no parameter 'dim': write a",
+        ),
+        (lambda t: LOOSE.cumsum(t, dim=0), "cumsum() has no parameter 'dim': write axis="),
+        (lambda t: LOOSE.flip(t, dims=(0,)), "flip() has no parameter 'dims': write axis="),
+        (lambda t: LOOSE.roll(t, shifts=1), "roll() has no parameter 'shifts': write shift="),
+        (lambda t: LOOSE.squeeze(t, dim=0), "squeeze() has no parameter 'dim': write axis="),
+        (lambda t: LOOSE.linalg.norm(t, dim=0), "norm() has no parameter 'dim': write axis="),
+        (lambda t: LOOSE.linalg.norm(t, p=1), "norm() has no parameter 'p': write ord="),
+        (lambda t: LOOSE.swapaxes(t, dim0=0, dim1=1), "no parameter 'dim0': write axis1="),
+    ],
+)
+def test_an_argument_that_is_known_elsewhere_is_told_what_it_is_called_here(call, words):
+    with pytest.raises(TypeError) as caught:
+        call(mg.Tensor(np.ones((2, 3)), requires_grad=True))
+    assert words in str(caught.value)
+
+
+def test_arguments_that_nothing_is_known_of():
+    assert argument("colour", ["axis"]) == ""
+    assert argument("axes", ["axes"]) == "axes"
+    assert argument("axi", ["axis"]) == "axis"
+    assert set(ARGUMENTS.values()) > {"axis", "keepdims"}
