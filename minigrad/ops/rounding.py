@@ -23,8 +23,13 @@ __all__ = [
 ]
 
 
+def pull_nothing(g: Array) -> Array:
+    """``0``; selected, since an infinite ``g`` times 0 would be NaN."""
+    return np.where(False, g, 0.0)
+
+
 @primitive(np.sign, domain=POSITIVE, onnx="Sign")
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def sign(x: Array, /) -> Array:
     """Sign of ``x``: -1, 0 or 1; constant on both sides, so its gradient is 0.
 
@@ -34,7 +39,7 @@ def sign(x: Array, /) -> Array:
 
 
 @primitive(np.floor, domain=(0.1, 0.9), onnx="Floor")
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def floor(x: Array, /) -> Array:
     """Largest whole number not above ``x``; constant between its jumps, so its gradient is 0.
 
@@ -44,7 +49,7 @@ def floor(x: Array, /) -> Array:
 
 
 @primitive(np.ceil, domain=(0.1, 0.9), onnx="Ceil")
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def ceil(x: Array, /) -> Array:
     """Smallest whole number not below ``x``; constant between its jumps, so its gradient is 0.
 
@@ -54,7 +59,7 @@ def ceil(x: Array, /) -> Array:
 
 
 @primitive(np.trunc, numpy=[np.fix, np.trunc], domain=(0.1, 0.9))
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def trunc(x: Array, /) -> Array:
     """Whole part, towards 0; constant between its jumps, so its gradient is 0.
 
@@ -64,7 +69,7 @@ def trunc(x: Array, /) -> Array:
 
 
 @primitive(np.rint, domain=(0.6, 1.4))
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def rint(x: Array, /) -> Array:
     """Nearest whole number, halves to the even one; its gradient is 0.
 
@@ -82,7 +87,7 @@ def rint(x: Array, /) -> Array:
     cases=[case(2, 3, decimals=0), case((), decimals=0), case(0, 2, decimals=-1)],
     onnx="Round",
 )
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def round(x: Array, /, decimals: int = 0) -> Array:
     """Nearest multiple of ``10 ** -decimals``, halves to the even one; its gradient is 0.
 
@@ -92,7 +97,7 @@ def round(x: Array, /, decimals: int = 0) -> Array:
 
 
 @primitive(np.copysign, domain=[POSITIVE, POSITIVE])
-@defvjp(a=lambda g, a, out: g * np.sign(a) * np.sign(out), b=lambda g: g * 0.0)
+@defvjp(a=lambda g, a, out: g * np.sign(a) * np.sign(out), b=pull_nothing)
 def copysign(a: Array, b: Array, /) -> Array:
     """``|a|`` with the sign of ``b``, that of -0.0 too; the gradient to ``a`` is 0 where it is 0.
 
@@ -102,7 +107,7 @@ def copysign(a: Array, b: Array, /) -> Array:
 
 
 @primitive(np.heaviside, domain=POSITIVE)
-@defvjp(a=lambda g: g * 0.0, b=lambda g, a: np.where(np.equal(a, 0), g, 0.0))
+@defvjp(a=pull_nothing, b=lambda g, a: np.where(np.equal(a, 0), g, 0.0))
 def heaviside(a: Array, b: Array, /) -> Array:
     """Step: 0 where ``a < 0``, 1 where ``a > 0``, and ``b`` where ``a`` is 0.
 
@@ -114,7 +119,7 @@ def heaviside(a: Array, b: Array, /) -> Array:
 
 
 @primitive(domain=POSITIVE)
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def step(x: Array, /) -> Array:
     """Unit step: 1 where ``x > 0``, else 0; its gradient is 0, also at the jump.
 

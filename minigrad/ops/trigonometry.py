@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops.rounding import pull_nothing
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
 __all__ = [
@@ -303,7 +304,7 @@ deg2rad = radians
 
 
 @primitive(np.angle, domain=(0.0, np.inf), cases=[case(2, 3, deg=False), case(2, deg=True)])
-@defvjp(x=lambda g: g * 0.0)
+@defvjp(x=pull_nothing)
 def angle(x: Any, /, deg: bool = False) -> Array:
     """Angle of a real number in the complex plane: 0, or π where ``x < 0``; its gradient is 0.
 

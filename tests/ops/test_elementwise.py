@@ -465,6 +465,17 @@ def test_nan_to_num_with_numbers_of_ones_own():
     np.testing.assert_array_equal(slope(mg.nan_to_num, x), [0, 0, 0, 1])
 
 
+STEPS = ["sign", "floor", "ceil", "trunc", "rint", "round", "angle", "step"]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_gradient_of_a_step_is_0_whatever_comes_back(name):
+    x = mg.Tensor([0.25, 0.25, 0.25], requires_grad=True)
+    getattr(mg, name)(x).backward(np.array([inf, nan, 1.0]))
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), 0.0)
+
+
 def test_round_to_decimals():
     x = mg.Tensor([1.25, 12.345], requires_grad=True)
     np.testing.assert_array_equal(plain(np.round(x, 1)), np.round([1.25, 12.345], 1))
