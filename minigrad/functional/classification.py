@@ -81,9 +81,9 @@ def cross_entropy(
     if not labels.dtype.isnative:
         labels = labels.astype(labels.dtype.newbyteorder("="))
     # One look at both ends of the range: as an unsigned number, a negative label is a huge one.
-    known = everything(labels)
-    inside = not known.size or known.view(f"u{known.itemsize}").max() < shape[-1]
-    if not inside or weight is not None or ignore_index >= 0 or label_smoothing:
+    known = labels if labels.__class__ is np.ndarray else everything(labels)
+    outside = known.size and known.view(f"u{known.itemsize}").max() >= shape[-1]
+    if outside or weight is not None or label_smoothing or ignore_index >= 0:
         return _chosen(logits, labels, weight, ignore_index, label_smoothing, reduction)
     centred = shifted(logits, -1)
     if len(shape) == 2:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.functional.composition import as_operand, composite, floating, held
+from minigrad.functional.composition import as_operand, composite, floating, held, in_dtype, run
+from minigrad.functional.reduction import SUM
 from minigrad.primitive import Array
 from minigrad.random import generator
 from minigrad.tensor import Tensor
@@ -39,8 +40,10 @@ def softmax(logits: Array, axis: int = -1, dtype: Any = None) -> Array:
     array([0.25, 0.75])
     """
     logits = as_operand(logits)
-    weights = ops.exp(shifted(logits if dtype is None else ops.astype(logits, dtype), axis))
-    return weights / ops.sum(weights, axis, True)
+    if dtype is not None:
+        logits = ops.astype(logits, dtype)
+    weights = run(ops.exp, shifted(logits, axis))
+    return weights / run(SUM, weights, {"axis": axis, "keepdims": True})
 
 
 @composite
@@ -58,8 +61,11 @@ def log_softmax(logits: Array, axis: int = -1, dtype: Any = None) -> Array:
     array([     0., -10000.])
     """
     logits = as_operand(logits)
-    centred = shifted(logits if dtype is None else ops.astype(logits, dtype), axis)
-    return centred - ops.log(ops.sum(ops.exp(centred), axis, True))
+    if dtype is not None:
+        logits = ops.astype(logits, dtype)
+    centred = shifted(logits, axis)
+    total = run(SUM, run(ops.exp, centred), {"axis": axis, "keepdims": True})
+    return centred - run(ops.log, total)
 
 
 @composite
@@ -104,8 +110,9 @@ def gumbel_softmax(
     soft = softmax((logits + noise) / tau, axis)
     if not hard:
         return soft
-    data = held(soft)
-    chosen = np.zeros(data.shape, data.dtype)
-    np.put_along_axis(chosen, np.argmax(data, axis=axis, keepdims=True), 1.0, axis=axis)
+    best = np.argmax(held(soft), axis=axis, keepdims=True)
+    behind = len(soft.shape) - 1 - axis % len(soft.shape)
+    classes = np.arange(soft.shape[axis]).reshape((-1,) + (1,) * behind)
+    chosen = in_dtype(np.equal(best, classes), soft.dtype)
     # In this order the difference is exactly 0, so that what is returned are exact ones and zeros.
     return soft - ops.stop_gradient(soft) + chosen

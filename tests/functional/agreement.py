@@ -66,6 +66,11 @@ def smooth(case, order):
     assert report, report
 
 
+def cut(case):
+    """The first row of arrays that have three: finite differences cost as much as elements."""
+    return case._replace(arrays=[x[:1] if x.shape[:1] == (3,) else x for x in case.arrays])
+
+
 def alike(case):
     """Check that arrays give arrays, of what Tensors give."""
     out = case.ours(*case.arrays)

@@ -27,8 +27,8 @@ def test_linear_is_a_product_and_a_sum():
 @pytest.mark.parametrize("lead", [(), (2,), (3, 2), (0,)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_bilinear(lead, bias):
-    arrays = [RNG.normal(size=(*lead, 3)), RNG.normal(size=(*lead, 4)), RNG.normal(size=(3, 4, 5))]
-    arrays += [RNG.normal(size=5)] * bias
+    arrays = [RNG.normal(size=(*lead, 2)), RNG.normal(size=(*lead, 3)), RNG.normal(size=(2, 3, 2))]
+    arrays += [RNG.normal(size=2)] * bias
     case = Case(
         F.bilinear,
         lambda T, a, b, w, *bias: T.bilinear(a, b, w.permute(2, 0, 1).contiguous(), *bias),

@@ -23,27 +23,27 @@ CASES: dict[str, Any] = {
     "batch_norm": (
         lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
         lambda T, x, w, b: T.batch_norm(x, None, None, w, b, training=True),
-        [x_of(3, 4), W4, B4],
+        [x_of(2, 4), W4, B4],
     ),
     "batch_norm images": (
         lambda x: F.batch_norm(x, training=True, eps=0.1),
         lambda T, x: T.batch_norm(x, None, None, training=True, eps=0.1),
-        [x_of(2, 4, 2, 1)],
+        [x_of(2, 2, 2, 1)],
     ),
     "batch_norm running": (
         lambda x, w, b: F.batch_norm(x, MEAN, VAR, w, b),
         lambda T, x, w, b: T.batch_norm(x, x.new_tensor(MEAN), x.new_tensor(VAR), w, b),
-        [x_of(3, 4, 2), W4, B4],
+        [x_of(2, 4, 1), W4, B4],
     ),
     "instance_norm": (
         lambda x, w, b: F.instance_norm(x, None, None, w, b),
         lambda T, x, w, b: T.instance_norm(x, None, None, w, b),
-        [x_of(2, 4, 3), W4, B4],
+        [x_of(1, 4, 3), W4, B4],
     ),
     "group_norm": (
         lambda x, w, b: F.group_norm(x, 2, w, b),
         lambda T, x, w, b: T.group_norm(x, 2, w, b),
-        [x_of(2, 4, 3), W4, B4],
+        [x_of(1, 4, 3), W4, B4],
     ),
     "group_norm of one": (
         lambda x: F.group_norm(x, 1, eps=0.01),
@@ -53,7 +53,7 @@ CASES: dict[str, Any] = {
     "layer_norm": (
         lambda x, w, b: F.layer_norm(x, 4, w, b),
         lambda T, x, w, b: T.layer_norm(x, [4], w, b),
-        [x_of(2, 3, 4), W4, B4],
+        [x_of(2, 1, 4), W4, B4],
     ),
     "layer_norm of axes": (
         lambda x, w: F.layer_norm(x, (3, 2), w, eps=0.01),

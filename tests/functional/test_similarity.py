@@ -18,7 +18,7 @@ def test_normalize(p, axis):
     case = Case(lambda x: F.normalize(x, p, axis), lambda T, x: T.normalize(x, p, axis), [A])
     agrees(case, 1e-11, 1e-13)
     alike(case)
-    smooth(case, 2)
+    smooth(case._replace(arrays=[A[:2, :2]]), 2)
     agrees(case._replace(arrays=[A.astype("f4")]), 1e-5, 1e-6)
     norms = (np.abs(case.ours(A)) ** p).sum(axis) if p < np.inf else np.abs(case.ours(A)).max(axis)
     np.testing.assert_allclose(norms, 1.0)
@@ -54,8 +54,8 @@ def test_normalize_of_several_axes_and_in_float16():
         (((3, 4), (3, 4)), 0),
         (((3, 4), (3, 4)), 1),
         (((3, 4), (1, 4)), -1),
-        (((2, 3, 4), (3, 4)), 1),
-        (((2, 3, 4), (4,)), -1),
+        (((2, 2, 3), (2, 3)), 1),
+        (((2, 1, 3), (3,)), -1),
     ],
 )
 def test_cosine_similarity(shapes, axis):
@@ -102,7 +102,7 @@ def test_pairwise_distance(p, keepdims):
     )
     agrees(case, 1e-11, 1e-13)
     alike(case)
-    smooth(case, 2)
+    smooth(case._replace(arrays=[A[:2, :2], B[:1, :2]]), 2)
     agrees(case._replace(arrays=[A, B[:1]]), 1e-11, 1e-13)
     agrees(case._replace(arrays=[A[0], B[0]]), 1e-11, 1e-13)
 
