@@ -130,6 +130,8 @@ def _multiply(a: Array, left: str, b: Array, right: str, output: str) -> Array:
     """Contract two operands as a stack of products of matrices."""
     a, left = _reduced(a, left, set(right + output))
     b, right = _reduced(b, right, set(left + output))
+    if output[-1:] in left and output[-1:] not in right:  # so that the result has its last axis
+        a, left, b, right = b, right, a, left
     stacks = [c for c in output if c in left and c in right]
     summed = [c for c in left if c not in output]
     rows = [c for c in left if c in output and c not in stacks]
@@ -141,11 +143,19 @@ def _multiply(a: Array, left: str, b: Array, right: str, output: str) -> Array:
     if stacks and m * k * n < 512:  # a call of BLAS for each would cost more than NumPy's loop
         return np.einsum(f"{left},{right}->{output}", a, b)
     heights = [lengths[c] for c in stacks]
-    matrices = _blas(_arranged(a, left, [*stacks, *rows, *summed]).reshape(*heights, m, k))
-    others = _blas(_arranged(b, right, [*stacks, *summed, *columns]).reshape(*heights, k, n))
-    product = np.dot(matrices, others) if not stacks else np.matmul(matrices, others)
-    order = [*stacks, *rows, *columns]
-    return _arranged(product.reshape([lengths[c] for c in order]), "".join(order), output)
+    matrices = _blas(_arranged(a, left, [*stacks, *rows, *summed]), [*heights, m, k])
+    others = _blas(_arranged(b, right, [*stacks, *summed, *columns]), [*heights, k, n])
+    order = "".join([*stacks, *rows, *columns])
+    shape = [lengths[c] for c in output]
+    if order != output and len(rows) == len(columns) == 1 and output[-1:] == columns[0]:
+        # BLAS writes into rows that lie apart just as well, and nothing has to be moved later.
+        out = np.empty(shape, np.result_type(a, b))
+        np.matmul(matrices, others, out=_arranged(out, output, order))
+        return out
+    product = np.matmul(matrices, others) if stacks else np.dot(matrices, others)
+    if order == output:
+        return product if product.shape == tuple(shape) else product.reshape(shape)
+    return _arranged(product.reshape([lengths[c] for c in order]), order, output)
 
 
 def _arranged(x: Array, term: str, order: Sequence[str]) -> Array:
@@ -154,9 +164,9 @@ def _arranged(x: Array, term: str, order: Sequence[str]) -> Array:
     return x[tuple(slice(None) if c in term else None for c in order)]
 
 
-def _blas(x: Array) -> Array:
-    """``x``, copied where neither its rows nor its columns are contiguous: BLAS needs one."""
-    unit = x.itemsize
+def _blas(x: Array, shape: Sequence[int]) -> Array:
+    """``x`` in a shape, copied where neither rows nor columns are contiguous: BLAS needs one."""
+    x, unit = x.reshape(shape), x.itemsize
     plain = unit in x.strides[-2:] and min(x.strides[-2:], default=0) > 0
     return x if plain or not x.size else np.ascontiguousarray(x)
 
@@ -197,8 +207,14 @@ def _from_sublists(operands: Sequence[Any]) -> tuple[str, list[Any]]:
 
 @functools.lru_cache(maxsize=256)
 def _path(subscripts: str, shapes: Shapes, strategy: Any) -> tuple[tuple[int, ...], ...]:
-    """The order of products that NumPy finds best."""
+    """The order of products that NumPy finds best.
+
+    Left alone, NumPy allows no intermediate result larger than the largest operand, and takes all
+    operands in one slow loop where there would be one.
+    """
     ghosts = [np.broadcast_to(np.float64(0), shape) for shape in shapes]
+    if isinstance(strategy, str):
+        strategy = (strategy, max(1 << 24, *(8 * math.prod(shape) for shape in shapes)))
     found = np.einsum_path(subscripts, *ghosts, optimize=strategy)[0]
     return tuple(found[1:])
 

@@ -75,6 +75,12 @@ def symmetric(x: Array) -> Array:
     return (x + transposed(x)) * 0.5
 
 
+def from_lower(x: Array) -> Array:
+    """The symmetric matrices that the lower triangles stand for."""
+    n = x.shape[-1]
+    return x * np.tri(n, dtype=x.dtype) + transposed(x * np.tri(n, k=-1, dtype=x.dtype))
+
+
 def diagonal_matrix(x: Array) -> Array:
     """Matrices with the vectors ``x`` on the diagonal."""
     return x[..., None] * np.eye(x.shape[-1], dtype=x.dtype)
@@ -336,7 +342,9 @@ def _svd_shapes(shape: tuple[int, ...], full: bool) -> Shapes:
     return ((m, m), (k,), (n, n)) if full else ((m, k), (k,), (k, n))
 
 
-def pull_svd(g: Array, out: Array, matrix_shape: tuple[int, ...], full: bool) -> Array:
+def pull_svd(
+    g: Array, out: Array, matrix_shape: tuple[int, ...], full: bool, hermitian: bool
+) -> Array:
     """``U M Vᵀ`` plus what leaves the spans of ``U`` and ``V``, divided by the singular values.
 
     With ``X = skew(Uᵀ gU)`` and ``Y = skew(Vᵀ gV)``, twice the antisymmetric parts,
@@ -370,6 +378,8 @@ def pull_svd(g: Array, out: Array, matrix_shape: tuple[int, ...], full: bool) ->
     if m > k:
         rows = rows + _divided(gu - np.matmul(u, left), row, zero, np.equal(gu, 0))
     out_of_rows = np.matmul(rows, columns)
+    if hermitian:
+        return symmetric(out_of_rows)
     if n > k:
         beyond = _divided(gv - np.matmul(v, right), row, zero, np.equal(gv, 0))
         return out_of_rows + np.matmul(u, transposed(beyond))
@@ -403,6 +413,8 @@ def svd(
     ``(..., m, k)`` and ``Vh`` ``(..., k, n)``, or square ones with ``full_matrices``, whose further
     vectors have no gradient. Where singular values tie (to rounding), or are 0, their vectors have
     no derivative: the gradient is NaN if it reaches them, and right if it reaches ``S`` alone.
+    ``hermitian`` says that the matrices are symmetric: only the lower triangle is read, and the
+    gradient is symmetric.
 
     Raises:
         NotDifferentiable: In backward, if the vectors take part that ``full_matrices`` added.
@@ -420,13 +432,14 @@ def svd(
     return SVDResult(*unpack(_svd(a, full, hermitian), _svd_shapes(a.shape, full)))
 
 
-def pull_svdvals(g: Array, matrix: Array) -> Array:
+def pull_svdvals(g: Array, matrix: Array, hermitian: bool) -> Array:
     """``U diag(g) Vᵀ``, without the values that are 0."""
     if not math.prod(matrix.shape):
         return np.zeros(matrix.shape, g.dtype)
-    u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+    u, s, vh = np.linalg.svd(matrix, full_matrices=False, hermitian=hermitian)
     g = np.where(negligible(s, largest(s), max(matrix.shape[-2:])), 0.0, g)
-    return np.matmul(u * g[..., None, :], vh)
+    slope = np.matmul(u * g[..., None, :], vh)
+    return symmetric(slope) if hermitian else slope
 
 
 @primitive(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.ops.decomposition import diagonal_matrix, symmetric, transposed
+from minigrad.ops.decomposition import diagonal_matrix, from_lower, symmetric, transposed
 from minigrad.ops.shape import fold
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
@@ -210,6 +210,7 @@ def pull_pinv(g: Array, matrix: Array, out: Array, hermitian: bool) -> Array:
     Golub and Pereyra, *The differentiation of pseudo-inverses* (1973), equation 4.12.
     """
     turned, back = transposed(out), transposed(g)
+    matrix = from_lower(matrix) if hermitian else matrix
     tall = np.matmul(back, np.matmul(out, turned))
     wide = np.matmul(np.matmul(turned, out), back)
     change = tall - np.matmul(matrix, np.matmul(out, tall))
