@@ -176,6 +176,11 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         op = NUMPY.get(ufunc)
         if op is not None:
             return op(*inputs)
+    if method == "reduce" and kwargs.keys() <= _PLAIN_REDUCTION:  # as gradient rules call it
+        op = NUMPY.get(ufunc.reduce)
+        if op is not None:
+            kwargs.setdefault("axis", 0)
+            return op(*inputs, **kwargs)
     function, name = ufunc, f"{ops.special.home_of(ufunc)}.{ufunc.__name__}"
     if method != "__call__":
         function, name = getattr(ufunc, method), f"{name}.{method}"
@@ -187,6 +192,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
     return _METHODS[method](ufunc, name, *inputs, **kwargs)
 
 
+_PLAIN_REDUCTION = frozenset({"axis", "keepdims"})
 _UFUNC = {"dtype": None, "where": True, "casting": "same_kind", "order": "K", "subok": True}
 _UFUNC |= {"out": None, "signature": None}
 
@@ -282,9 +288,9 @@ def _accumulated(ufunc: np.ufunc, name: str, x: Any, axis: int = 0, dtype: Any =
     if op is not None:
         return op(x, axis=axis)
     if not np.shape(x)[axis]:
-        return +x
+        return x[:]
     parts = _slices(x, axis)
-    totals = [+parts[0]]
+    totals = [parts[0]]
     for part in parts[1:]:
         totals.append(ufunc(totals[-1], part))
     return np.stack(totals, axis=axis)

@@ -333,7 +333,8 @@ class Tensor(Operators):
         if self._node is not None:
             raise NotDifferentiable(
                 "a NumPy array of a tensor that requires a gradient would leave the graph silently:"
-                " use t.numpy() to leave it, or a NumPy function that has a gradient"
+                " use t.numpy() to leave it, np.stack([t, u]) in the place of np.array([t, u]), "
+                "or another NumPy function that has a gradient"
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
