@@ -65,7 +65,7 @@ class _Segment:
 
     def recorded(self) -> Any:
         """Run the function, note what it depends on, and forget how it was computed."""
-        start = next(SERIAL)
+        self.start = start = next(SERIAL)
         with random.observed(self._note):
             out = self.call()
         found = [(x, *lowest(x)) for x in leaves(out) if isinstance(x, Tensor | Batched)]
@@ -108,10 +108,12 @@ class _Segment:
     def _pull(self, cotangents: list[Any], inputs: Sequence[Any]) -> list[Any]:
         for node, value in zip(self.frontier, inputs, strict=True):
             array = value._data if isinstance(value, Tensor) else value
-            if node.kept is not None and node.primitive is None and node.kept[0] is not array:
+            if node.primitive is not None or node.kept is None:
+                continue
+            if node.mutated > self.start or node.kept[0] is not array:
                 raise MutationError(
-                    f"{node.name or node} was given another array since a checkpoint used it: call "
-                    "backward() before the update"
+                    f"{node.name or node} was changed since a checkpoint used it, so its gradient "
+                    "would be wrong: call backward() before the update"
                 )
         outputs = self.place.run(self._again)
         self._compare(outputs)

@@ -16,6 +16,8 @@ from minigrad.joint import Place, lowest, onto, whole
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, rebuilt, with_paths
 
+Argnums = int | Sequence[int]
+
 
 class CustomVJP:
     """A function with a hand-written gradient; what :func:`custom_vjp` makes.
@@ -102,11 +104,11 @@ class CustomVJP:
 
 
 @overload
-def custom_vjp(f: Callable[..., Any], *, nondiff_argnums: Sequence[int] = ()) -> CustomVJP: ...
+def custom_vjp(f: Callable[..., Any], *, nondiff_argnums: Argnums = ()) -> CustomVJP: ...
 @overload
-def custom_vjp(*, nondiff_argnums: Sequence[int] = ()) -> Callable[..., CustomVJP]: ...
+def custom_vjp(*, nondiff_argnums: Argnums = ()) -> Callable[..., CustomVJP]: ...
 def custom_vjp(
-    f: Callable[..., Any] | None = None, *, nondiff_argnums: Sequence[int] = ()
+    f: Callable[..., Any] | None = None, *, nondiff_argnums: Argnums = ()
 ) -> CustomVJP | Callable[..., CustomVJP]:
     """Make a function whose gradient is given by hand, with ``defvjp``; a decorator.
 

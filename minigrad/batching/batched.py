@@ -35,6 +35,9 @@ class Level:
         self.size, self.serial = size, next(_SERIAL)
 
 
+_ASKED: ContextVar[frozenset[Any]] = ContextVar("asked", default=frozenset())
+"""NumPy functions whose composition runs: one that hands them over to NumPy is asked again."""
+
 LEVELS: ContextVar[tuple[Level, ...]] = ContextVar("levels", default=())
 """The ``vmap`` that run here, the outermost first."""
 
@@ -128,12 +131,15 @@ class Batched(Operators):
             return func(*map(_stand_in, args), **{k: _stand_in(v) for k, v in kwargs.items()})
         args = tuple(map(_as_tensor, args))
         kwargs = {k: _as_tensor(v) for k, v in kwargs.items()}
-        if func not in NUMPY:
+        if func not in NUMPY or (func, self.level) in _ASKED.get():
             return by_example(func, args, kwargs)
+        token = _ASKED.set(_ASKED.get() | {(func, self.level)})
         try:
             return super().__array_function__(func, types, args, kwargs)
         except BranchError:  # a composition that decides by what it is given
             return by_example(func, args, kwargs)
+        finally:
+            _ASKED.reset(token)
 
     # What differs by example can't steer Python
 

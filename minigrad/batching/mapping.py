@@ -197,7 +197,8 @@ def _gathered(level: Level, out: Any, axis: Any) -> Any:
         if isinstance(out, str | bytes) or callable(out):
             raise TypeError(f"vmap needs a function that returns arrays, not {type(out).__name__}")
         out = out if isinstance(out, Tensor | Batched) else Tensor(out)
-        value = ops.positive(ops.broadcast_to(out, (level.size, *out.shape)))
+        rows = [ops.expand_dims(out, 0)] * level.size
+        value = ops.concatenate(rows) if rows else ops.broadcast_to(out, (0, *out.shape))
     else:
         value = out.value
     if not -value.ndim <= axis < value.ndim:

@@ -200,10 +200,14 @@ def matmul(call: Call) -> Any:
     (a, b), (rows, columns) = call.values, (call.ndim(0), call.ndim(1))
     if not rows or not columns:  # let NumPy refuse it
         return np.matmul(np.empty(call.shape(0)), np.empty(call.shape(1)))
-    if not call.batched[1] and columns <= 2:
-        return call.run(a, b)
-    if not call.batched[0] and columns == 1 and rows <= 2:
+    if not call.batched[1] and columns <= 2:  # one product of matrices for all examples
+        flat = a if rows == 1 else ops.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+        out = call.run(flat, b)
+        return out if rows == 1 else ops.reshape(out, (*a.shape[:-1], *out.shape[1:]))
+    if not call.batched[0] and rows <= 2 and columns == 1:
         return call.run(b, ops.transpose(a))
+    if not call.batched[0] and rows == columns == 2 and b.shape[-1] == 1:
+        return ops.expand_dims(call.run(b[..., 0], ops.transpose(a)), -1)
     if rows == 1:
         a = ops.expand_dims(a, -2)
     if columns == 1:
