@@ -230,6 +230,7 @@ class Operators:
     astype, swapaxes, squeeze, ravel = ops.astype, ops.swapaxes, ops.squeeze, ops.ravel
     dot, flatten = ops.dot, ops.ravel
     cumsum, cumprod, diagonal, trace = ops.cumsum, ops.cumprod, ops.diagonal, ops.trace
+    take, repeat, nonzero, searchsorted = ops.take, ops.repeat, ops.nonzero, ops.searchsorted
     take, repeat, round, nonzero = ops.take, ops.repeat, ops.round, ops.nonzero
     argpartition, searchsorted, choose = ops.argpartition, ops.searchsorted, ops.choose
     conj = conjugate = ops.conjugate

@@ -183,6 +183,7 @@ CALLS = {
     "take wrap": (lambda x: np.take(x, [5, -13, 25], mode="wrap"), A),
     "take clip": (lambda x: np.take(x, [-5, 9, 1], axis=0, mode="clip"), A),
     "take scalar": (lambda x: np.take(x, 2, axis=1), A),
+    "methods": (lambda x: x.take([1, 0], axis=0).repeat(2, axis=1) + x.diagonal()[0], A),
     "compress": (lambda x: np.compress([False, True, True], x, axis=1), A),
     "extract": (lambda x: np.extract(MASK, x), A),
     "choose": (lambda x, y: np.choose([[0, 1, 1, 0]], [x, y]), A, B),
