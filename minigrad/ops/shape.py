@@ -277,8 +277,9 @@ def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     return np.flip(np.swapaxes(x, first, second), second)
 
 
-def _negated(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
-    return tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
+def _negated(shift: int | Sequence[int]) -> int | tuple[int, ...]:
+    back = np.negative(shift).tolist()
+    return tuple(back) if isinstance(back, list) else back
 
 
 @primitive(
@@ -286,7 +287,7 @@ def _negated(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
     cases=[case(5, shift=2), case(2, 3, shift=-1, axis=1), case(2, 3, shift=(1, 1), axis=(0, 1))],
 )
 @defvjp(x=lambda g, shift, axis: np.roll(g, _negated(shift), axis))
-def roll(x: Array, /, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
+def roll(x: Array, /, shift: int | Sequence[int], axis: Axis = None) -> Array:
     """Elements moved on by ``shift`` along ``axis``; those that leave the end come in at the start.
 
     >>> roll(np.array([1.0, 2.0, 3.0]), 1)

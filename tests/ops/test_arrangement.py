@@ -159,6 +159,7 @@ CALLS = {
     # turned
     "roll": (lambda x: np.roll(x, 5), A),
     "roll axes": (lambda x: np.roll(x, (1, -2), axis=(0, 1)), A),
+    "roll by a list": (lambda x: np.roll(x, [1, -2], axis=[0, 1]), A),
     **{f"rot90 {k}": (lambda x, k=k: np.rot90(x, k, axes=(1, 2)), CUBE) for k in range(-1, 4)},
     "fliplr": (lambda x: np.fliplr(x), A),
     "flipud": (lambda x: np.flipud(x), A),
