@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -223,7 +224,10 @@ def _called(ufunc: np.ufunc, name: str, *inputs: Any, dtype: Any = None, **rest:
             raise TypeError(f"{name}(dtype={dtype!r}) of a Tensor: use .astype() on the result")
         inputs = tuple(_cast(name, x, dtype) for x in inputs)
     rest.pop("order", None)  # says how the result lies in memory, not what it is
-    return op(*inputs, **rest)
+    out = op(*inputs, **rest)
+    if dtype is not None and out.dtype != dtype:
+        raise TypeError(f"{name}(dtype={np.dtype(dtype)}) is not what it computes: {out.dtype} is")
+    return out
 
 
 def _cast(name: str, x: Any, dtype: Any) -> Any:
@@ -239,6 +243,14 @@ def _slices(x: Any, axis: int) -> list[Any]:
     return [moved[i] for i in range(np.shape(moved)[0])]
 
 
+def _promoted(ufunc: np.ufunc, name: str, x: Any, dtype: Any) -> Any:
+    """``x`` in the dtype in which the ufunc would combine its elements."""
+    if dtype is not None:
+        return _cast(name, x, dtype)
+    (*_, wanted) = ufunc.resolve_dtypes((x.dtype, x.dtype, None))
+    return x if wanted == x.dtype else ops.astype(x, wanted)
+
+
 def _reduced(
     ufunc: np.ufunc,
     name: str,
@@ -250,43 +262,57 @@ def _reduced(
     where: Any = True,
 ) -> Any:
     """``ufunc.reduce``: its op if it has one, else one call of the ufunc after another."""
-    if dtype is not None:
-        x = _cast(name, x, dtype)
-    if where is not True:
-        fill = ufunc.identity if initial is np._NoValue else initial
-        if fill is None:
-            raise ValueError(f"{name}(where=) has no identity: pass initial, too")
-        x = np.where(where, x, fill)
+    start = None if initial in (np._NoValue, None) else initial
+    if where is not True and start is None and ufunc.identity is None:
+        raise ValueError(f"{name}(where=) has no identity: pass initial, too")
     op = NUMPY.get(ufunc.reduce)
-    if op is not None:
-        out = op(x, axis=axis, keepdims=keepdims)
+    if op is None:
+        return _folded(ufunc, name, _promoted(ufunc, name, x, dtype), axis, keepdims, start, where)
+    x = x if dtype is None else _cast(name, x, dtype)
+    if where is not True:  # what changes nothing: the identity, or for max and min the start itself
+        x = np.where(where, x, start if ufunc.identity is None else ufunc.identity)
+    out = op(x, axis=axis, keepdims=keepdims)
+    return out if start is None else ufunc(x.dtype.type(start), out)
+
+
+def _folded(
+    ufunc: np.ufunc, name: str, x: Any, axis: Any, keepdims: bool, start: Any, where: Any
+) -> Any:
+    """``ufunc.reduce`` of a ufunc that no op reduces, from ``start`` on, leaving elements out."""
+    ndim = np.ndim(x)
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = sorted(i % max(ndim, 1) for i in given)
+    if len(axes) > 1 and ufunc.identity is None:
+        raise ValueError(f"{name} depends on the order of elements: pass one axis")
+    rest = tuple(i for i in range(ndim) if i not in axes)
+    count = math.prod(np.shape(x)[i] for i in axes) if ndim else 1
+
+    def parts(array: Any) -> list[Any]:
+        moved = np.transpose(array, (*axes, *rest)) if ndim else np.reshape(array, (1,))
+        return _slices(np.reshape(moved, (count, *(np.shape(array)[i] for i in rest))), 0)
+
+    if where is not True or not count:
+        start = ufunc.identity if start is None else start
+    elements = parts(x)
+    chosen = parts(np.broadcast_to(plain(where), np.shape(x))) if where is not True else None
+    if start is None and not elements:
+        raise ValueError(f"{name} of zero elements, which have no identity")
+    if start is None:
+        out, elements = elements[0], elements[1:]
     else:
-        ndim = np.ndim(x)
-        given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        axes = sorted((i % ndim for i in given), reverse=True)
-        if len(axes) > 1 and ufunc.identity is None:
-            raise ValueError(f"{name} depends on the order of elements: pass one axis")
-        out = x
-        for i in axes:
-            out = _folded(ufunc, name, _slices(out, i))
-        if keepdims:
-            out = np.expand_dims(out, tuple(axes))
-    return out if initial is np._NoValue else ufunc(initial, out)
-
-
-def _folded(ufunc: np.ufunc, name: str, slices: list[Any]) -> Any:
-    if not slices:
-        raise ValueError(f"{name} of nothing: zero elements have no gradient rule here")
-    return functools.reduce(ufunc, slices[1:], +slices[0])
+        out = np.sum(x, axis=tuple(axes)) * 0 + x.dtype.type(start)
+    for i, element in enumerate(elements):
+        then = ufunc(out, element)
+        out = then if chosen is None else np.where(chosen[i], then, out)
+    return np.expand_dims(out, tuple(axes)) if keepdims else out
 
 
 def _accumulated(ufunc: np.ufunc, name: str, x: Any, axis: int = 0, dtype: Any = None) -> Any:
     """``ufunc.accumulate``: its op if it has one, else one call of the ufunc after another."""
-    if dtype is not None:
-        x = _cast(name, x, dtype)
     op = NUMPY.get(ufunc.accumulate)
     if op is not None:
-        return op(x, axis=axis)
+        return op(x if dtype is None else _cast(name, x, dtype), axis=axis)
+    x = _promoted(ufunc, name, x, dtype)
     if not np.shape(x)[axis]:
         return x[:]
     parts = _slices(x, axis)
