@@ -6,6 +6,7 @@ batch axis may be missing.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -252,7 +253,8 @@ def _avg_pool(
     if all((length == length[0]).all() for length in lengths):
         return total / float(math.prod(int(length[0]) for length in lengths))
     dtype = total.dtype if total.dtype.kind == "f" else np.dtype(float)
-    return total / math.prod(np.ix_(*lengths)).astype(dtype)
+    elements: Array = functools.reduce(np.multiply, np.ix_(*lengths))
+    return total / elements.astype(dtype)
 
 
 def _window_sums(
@@ -363,13 +365,16 @@ def avg_pool3d(
 
 
 def _output_size(function: str, x: Array, n: int, output_size: Sizes) -> tuple[int, ...]:
-    given = (output_size,) * n if not isinstance(output_size, Sequence) else output_size
-    size = [old if new is None else new for new, old in zip(given, x.shape[-n:], strict=False)]
     if 0 in x.shape[-n:]:
         problem = "there is nothing to pool along an axis of length 0"
         raise misfit(function, [described(x, "x")], problem, "pass images that are not empty")
-    if len(given) != n:
-        raise ValueError(f"{function}: output_size {output_size} for {n} axes: pass one for each")
+    if isinstance(output_size, Sequence):
+        if len(output_size) != n:
+            raise ValueError(f"{function}: output_size {output_size} for {n} axes: one for each")
+        sizes = zip(output_size, x.shape[-n:], strict=True)
+        size: Ints = [old if new is None else new for new, old in sizes]
+    else:
+        size = x.shape[-n:] if output_size is None else output_size
     return each(size, n, f"{function}: output_size", 1)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class _Form(NamedTuple):
 
     size: Ints
     kernel: Ints
-    count: Ints
+    counts: Ints
     step: Ints
     dilation: Ints
     row: Ints
@@ -53,12 +53,12 @@ class _Form(NamedTuple):
     @property
     def computed(self) -> Ints:
         """Counts of the windows that are computed, the useless ones too."""
-        return (self.length,) if self.row else self.count
+        return (self.length,) if self.row else self.counts
 
     @property
     def length(self) -> int:
         """Number of windows of an image that is one long row."""
-        return sum((c - 1) * r for c, r in zip(self.count, self.row, strict=True)) + 1
+        return sum((c - 1) * r for c, r in zip(self.counts, self.row, strict=True)) + 1
 
     def images(self, x: Array) -> Array:
         """``x`` with each image as one long row, if that is how windows slide."""
@@ -69,10 +69,10 @@ class _Form(NamedTuple):
         if not self.row:
             return product
         if len(self.row) == 1 or not product.size:
-            return product.reshape(*product.shape[:3], *self.count)
+            return product.reshape(*product.shape[:3], *self.counts)
         stride = product.strides[-1]
         strides = (*product.strides[:3], *(stride * r for r in self.row))
-        shape = (*product.shape[:3], *self.count)
+        shape = (*product.shape[:3], *self.counts)
         return np.lib.stride_tricks.as_strided(product, shape, strides)
 
 
@@ -106,12 +106,12 @@ def _blocks(
     each = groups * channels * math.prod(kernel) * itemsize
     image = each * math.prod(whole.computed)
     several = max(1, BLOCK // max(image, 1))
-    rows = whole.count[0]
+    rows = whole.counts[0]
     if several == 1 and image > BLOCK:
         rows = min(rows, max(1, BLOCK * rows // image))
     for n in range(0, batch, several):
-        for p in range(0, whole.count[0], rows):
-            last = min(p + rows, whole.count[0]) - 1
+        for p in range(0, whole.counts[0], rows):
+            last = min(p + rows, whole.counts[0]) - 1
             source = slice(p * step[0], last * step[0] + dilation[0] * (kernel[0] - 1) + 1)
             part = (source.stop - source.start, *size[1:])
             yield _Block(
@@ -137,7 +137,7 @@ def _rows(g: Array, form: _Form) -> Array:
     """Cotangents of products as ``(groups, out, batch * computed)``, 0 where none is wanted."""
     batch, groups, channels = g.shape[:3]
     turned = g.transpose(1, 2, 0, *range(3, g.ndim))
-    if form.row and form.length != math.prod(form.count):
+    if form.row and form.length != math.prod(form.counts):
         out = np.zeros((groups, channels, batch, form.length), g.dtype)
         form.wanted(out)[...] = turned
         turned = out
@@ -176,20 +176,23 @@ def _cut(x: Array, count: Ints, kernel: Ints, step: Ints, dilation: Ints) -> Arr
     return x[(..., *map(slice, used))]
 
 
+def pull_image(g: Array, x_shape: Ints, weight: Array, step: Ints, dilation: Ints) -> Array:
+    """Kernels, each times the cotangent of its product, added up."""
+    return overlap_product(g, weight, x_shape[3:], step, dilation)
+
+
+def pull_kernel(g: Array, x: Array, weight_shape: Ints, step: Ints, dilation: Ints) -> Array:
+    """Windows, each times the cotangent of its product, added up."""
+    return kernel_product(x, g, weight_shape[3:], step, dilation)
+
+
 @primitive(
     cases=[
         case((2, 1, 2, 4, 5), (1, 3, 2, 2, 3), step=(1, 1), dilation=(1, 1)),
         case((2, 2, 1, 8), (2, 2, 1, 3), step=(2,), dilation=(2,)),
     ]
 )
-@defvjp(
-    x=lambda g, x_shape, weight, step, dilation: overlap_product(
-        g, weight, x_shape[3:], step, dilation
-    ),
-    weight=lambda g, x, weight_shape, step, dilation: kernel_product(
-        x, g, weight_shape[3:], step, dilation
-    ),
-)
+@defvjp(x=pull_image, weight=pull_kernel)
 def window_product(x: Array, weight: Array, /, step: Ints, dilation: Ints) -> Array:
     """Product of every window of ``x`` with every kernel of its group: a cross-correlation.
 
@@ -205,7 +208,7 @@ def _correlated(x: Array, weight: Array, step: Ints, dilation: Ints) -> Array:
     groups, channels, _, *kernel = weight.shape
     matrix = _matrix(weight)
     form = _form(x.shape[3:], tuple(kernel), step, dilation)
-    out = np.empty((x.shape[0], groups, channels, *form.count), x.dtype)
+    out = np.empty((x.shape[0], groups, channels, *form.counts), x.dtype)
     for batch, rows, source, part in _blocks(x.shape, form.kernel, step, dilation, x.itemsize):
         product = _times(matrix, _columns(x[batch, :, :, source], part))
         product = product.reshape(groups, channels, batch.stop - batch.start, *part.computed)
@@ -231,24 +234,29 @@ def _added(product: Array, weight: Array, used: Ints, step: Ints, dilation: Ints
     return out
 
 
+def pull_product(
+    g: Array, weight: Array, product_shape: Ints, weight_shape: Ints, step: Ints, dilation: Ints
+) -> Array:
+    """Windows of the cotangent times the kernels that were added there."""
+    g = _cut(g, product_shape[3:], weight_shape[3:], step, dilation)
+    return window_product(g, weight, step, dilation)
+
+
+def pull_added_kernel(
+    g: Array, product: Array, weight_shape: Ints, step: Ints, dilation: Ints
+) -> Array:
+    """Windows of the cotangent, each times what its kernel was multiplied with."""
+    g = _cut(g, product.shape[3:], weight_shape[3:], step, dilation)
+    return kernel_product(g, product, weight_shape[3:], step, dilation)
+
+
 @primitive(
     cases=[
         case((2, 1, 3, 3, 3), (1, 3, 2, 2, 3), size=(4, 5), step=(1, 1), dilation=(1, 1)),
         case((2, 2, 2, 2), (2, 2, 1, 3), size=(11,), step=(2,), dilation=(2,)),
     ]
 )
-@defvjp(
-    product=lambda g, weight, product_shape, weight_shape, step, dilation: window_product(
-        _cut(g, product_shape[3:], weight_shape[3:], step, dilation), weight, step, dilation
-    ),
-    weight=lambda g, product, weight_shape, step, dilation: kernel_product(
-        _cut(g, product.shape[3:], weight_shape[3:], step, dilation),
-        product,
-        weight_shape[3:],
-        step,
-        dilation,
-    ),
-)
+@defvjp(product=pull_product, weight=pull_added_kernel)
 def overlap_product(
     product: Array, weight: Array, /, size: Ints, step: Ints, dilation: Ints
 ) -> Array:
@@ -263,7 +271,8 @@ def overlap_product(
     out = _added(product, weight, used, step, dilation)
     if used != tuple(size):
         inner, out = out, np.zeros((*out.shape[:3], *size), out.dtype)
-        out[(..., *map(slice, used))] = inner
+        part: tuple[Any, ...] = (..., *map(slice, used))
+        out[part] = inner
     return out.astype(dtype, copy=False)
 
 
