@@ -120,48 +120,63 @@ def _contract(*operands: Array, subscripts: str, optimize: Any = False) -> Array
     return np.einsum(subscripts, *operands, optimize=optimize)
 
 
-def _reduced(x: Array, term: str, wanted: set[str]) -> tuple[Array, str]:
+def _reduced(x: Array, term: str, wanted: str) -> tuple[Array, str]:
     """The diagonal of ``x`` where axes are named alike, summed over those that nobody wants."""
     kept = "".join(c for c in dict.fromkeys(term) if c in wanted)
     return (x, term) if kept == term else (np.einsum(f"{term}->{kept}", x), kept)
 
 
+@functools.lru_cache(maxsize=512)
+def _roles(left: str, right: str, output: str) -> tuple[str, str, str, str]:
+    """The axes that make a stack, those that are summed, and the rows and columns of the result."""
+    stacks = "".join(c for c in output if c in left and c in right)
+    summed = "".join(c for c in left if c not in output)
+    rows = "".join(c for c in left if c in output and c not in stacks)
+    columns = "".join(c for c in right if c in output and c not in stacks)
+    return stacks, summed, rows, columns
+
+
 def _multiply(a: Array, left: str, b: Array, right: str, output: str) -> Array:
     """Contract two operands as a stack of products of matrices."""
-    a, left = _reduced(a, left, set(right + output))
-    b, right = _reduced(b, right, set(left + output))
+    a, left = _reduced(a, left, right + output)
+    b, right = _reduced(b, right, left + output)
     if output[-1:] in left and output[-1:] not in right:  # so that the result has its last axis
         a, left, b, right = b, right, a, left
-    stacks = [c for c in output if c in left and c in right]
-    summed = [c for c in left if c not in output]
-    rows = [c for c in left if c in output and c not in stacks]
-    columns = [c for c in right if c in output and c not in stacks]
+    stacks, summed, rows, columns = _roles(left, right, output)
     if not summed:
         return np.multiply(_arranged(a, left, output), _arranged(b, right, output))
-    lengths = _lengths((left, right), (a.shape, b.shape))
-    m, k, n = (math.prod(lengths[c] for c in cs) for cs in (rows, summed, columns))
-    if stacks and m * k * n < 512:  # a call of BLAS for each would cost more than NumPy's loop
+    lengths = dict(zip(left + right, a.shape + b.shape, strict=True))
+    m, k, n = (math.prod([lengths[c] for c in cs]) for cs in (rows, summed, columns))
+    if m * n == 1 or (stacks and m * k * n < 512):  # NumPy's loop takes no longer than BLAS would
         return np.einsum(f"{left},{right}->{output}", a, b)
     heights = [lengths[c] for c in stacks]
-    matrices = _blas(_arranged(a, left, [*stacks, *rows, *summed]), [*heights, m, k])
-    others = _blas(_arranged(b, right, [*stacks, *summed, *columns]), [*heights, k, n])
-    order = "".join([*stacks, *rows, *columns])
-    shape = [lengths[c] for c in output]
-    if order != output and len(rows) == len(columns) == 1 and output[-1:] == columns[0]:
+    matrices = _blas(_arranged(a, left, stacks + rows + summed), [*heights, m, k])
+    others = _blas(_arranged(b, right, stacks + summed + columns), [*heights, k, n])
+    order, shape = stacks + rows + columns, tuple(lengths[c] for c in output)
+    if order != output and len(rows) == len(columns) == 1 and output[-1:] == columns:
         # BLAS writes into rows that lie apart just as well, and nothing has to be moved later.
         out = np.empty(shape, np.result_type(a, b))
         np.matmul(matrices, others, out=_arranged(out, output, order))
         return out
     product = np.matmul(matrices, others) if stacks else np.dot(matrices, others)
     if order == output:
-        return product if product.shape == tuple(shape) else product.reshape(shape)
+        return product if product.shape == shape else product.reshape(shape)
     return _arranged(product.reshape([lengths[c] for c in order]), order, output)
 
 
-def _arranged(x: Array, term: str, order: Sequence[str]) -> Array:
+@functools.lru_cache(maxsize=512)
+def _arrangement(term: str, order: str) -> tuple[tuple[int, ...], tuple[slice | None, ...]]:
+    """How to transpose axes ``term`` to the ``order``, and where to put new ones."""
+    axes = tuple(term.index(c) for c in order if c in term)
+    return axes, tuple(slice(None) if c in term else None for c in order)
+
+
+def _arranged(x: Array, term: str, order: str) -> Array:
     """A view of ``x`` with its axes in another order, and length 1 where it lacks one."""
-    x = x.transpose([term.index(c) for c in order if c in term])
-    return x[tuple(slice(None) if c in term else None for c in order)]
+    if term == order:
+        return x
+    axes, places = _arrangement(term, order)
+    return x.transpose(axes)[places]
 
 
 def _blas(x: Array, shape: Sequence[int]) -> Array:
