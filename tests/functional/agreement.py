@@ -30,7 +30,7 @@ def draws(shape, dtype):
 
 
 def agrees(case, rtol=1e-12, atol=1e-14):
-    """Check a case in the dtype that its arrays have."""
+    """Check a case in the dtype of its arrays; without PyTorch the rest of a test is skipped."""
     torch = pytest.importorskip("torch")
     value, gradients = value_and_gradients(case.ours, case.arrays)
     tensors = [

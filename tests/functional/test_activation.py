@@ -157,12 +157,12 @@ def test_prelu(shape, each):
     x = RNG.permutation(np.linspace(-2.0, 2.1, math.prod(shape))).reshape(shape)
     weight = RNG.uniform(0.1, 0.9, shape[1] if each else 1)
     case = Case(F.prelu, lambda T, x, w: T.prelu(x, w), [x, weight])
-    agrees(case)
     smooth(case, 2)
     alike(case)
     assert F.prelu(x.astype("f4"), weight).dtype == np.float32
     if not each:
         np.testing.assert_array_equal(F.prelu(x, weight[0]), F.prelu(x, weight))
+    agrees(case)
 
 
 def test_slope_of_prelu_at_zero_is_its_weight():
@@ -181,9 +181,9 @@ def test_prelu_refuses_weights_that_are_no_channels(x, weight):
 @pytest.mark.parametrize(("shape", "axis"), [((4,), -1), ((2, 6), 1), ((4, 3), 0), ((2, 4, 3), -2)])
 def test_glu(shape, axis):
     case = Case(lambda x: F.glu(x, axis), lambda T, x: T.glu(x, axis), [RNG.normal(size=shape)])
-    agrees(case)
     smooth(case, 2)
     alike(case)
+    agrees(case)
 
 
 @pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones(())])

@@ -35,11 +35,11 @@ def test_bilinear(lead, bias):
         arrays,
     )
     alike(case)
-    if lead and lead[0]:
-        agrees(case, 1e-12, 1e-13)
     if lead == (2,):
         smooth(case, 2)
     assert F.bilinear(*(x.astype("f4") for x in arrays)).dtype == np.float32
+    if lead and lead[0]:
+        agrees(case, 1e-12, 1e-13)
 
 
 def test_bilinear_refuses_what_does_not_fit():
@@ -63,10 +63,10 @@ def test_embedding(shape, padding):
         lambda T, i, w: T.embedding(i, w, padding),
         [indices, weight],
     )
-    agrees(case)
     alike(case)
     np.testing.assert_array_equal(F.embedding(indices, weight, padding), weight[indices])
     assert mg.gradcheck(lambda w: F.embedding(indices, w) ** 3, weight, order=2)
+    agrees(case)
 
 
 def test_a_row_looked_up_often_collects_every_gradient():

@@ -75,3 +75,39 @@ def test_other_type_errors_are_left_as_they_are():
         loose.prelu(LOGITS)
     with pytest.raises(TypeError, match="class labels are integers, not float64"):
         F.cross_entropy(LOGITS, labels=np.zeros(3))
+
+
+# Inside vmap
+
+EXAMPLES: dict[str, Any] = {
+    "gelu": (F.gelu, [LOGITS]),
+    "hardtanh": (F.hardtanh, [LOGITS]),
+    "softmax": (F.softmax, [LOGITS]),
+    "gumbel_softmax": (lambda x: F.gumbel_softmax(x, hard=True, rng=0), [LOGITS]),
+    "cross_entropy": (F.cross_entropy, [LOGITS, np.array([0, 3, 1])]),
+    "cross_entropy of a class": (
+        lambda x, y: F.cross_entropy(x, y, ignore_index=3, label_smoothing=0.1),
+        [LOGITS, np.array([0, 3, 1])],
+    ),
+    "binary_cross_entropy": (F.binary_cross_entropy, [PROBS, PROBS]),
+    "hinge_loss": (F.hinge_loss, [LOGITS, np.sign(LOGITS + 0.1)]),
+    "multi_margin_loss": (F.multi_margin_loss, [LOGITS, np.array([0, 3, 1])]),
+    "gaussian_nll_loss": (F.gaussian_nll_loss, [LOGITS, PROBS, PROBS + 0.1]),
+    "layer_norm": (lambda x, w: F.layer_norm(x, 4, w), [LOGITS, PROBS[0]]),
+    "normalize": (F.normalize, [LOGITS]),
+    "cosine_similarity": (F.cosine_similarity, [LOGITS, PROBS]),
+    "attention": (
+        lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+        [LOGITS],
+    ),
+    "embedding": (F.embedding, [np.array([2, 0]), LOGITS]),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_functions_map_over_examples(name):
+    f, arrays = EXAMPLES[name]
+    batch = [np.stack([x, x[::-1]]) for x in arrays]
+    mapped = mg.vmap(f)(*batch)
+    wanted = np.stack([f(*(x[i] for x in batch)) for i in range(2)])
+    np.testing.assert_allclose(mapped.numpy(), wanted, rtol=1e-12, atol=1e-14)

@@ -25,9 +25,9 @@ def test_torch_agrees(name, shape, axis):
     ours, theirs = FAMILY[name]
     x = RNG.normal(0, 4, shape)
     case = Case(lambda x: ours(x, axis), lambda T, x: theirs(T, x, axis), [x])
-    agrees(case)
     alike(case)
     smooth(case, 2)
+    agrees(case)
     agrees(case._replace(arrays=[x.astype("f4")]), 4e-6, 1e-6)
 
 

@@ -167,8 +167,8 @@ def test_batchmean_is_the_divergence_of_mathematics():
     wanted = (PROBS * (np.log(PROBS) - LOGS)).sum(-1)
     np.testing.assert_allclose(F.kl_div(LOGS, PROBS, reduction="batchmean"), wanted.mean())
     np.testing.assert_allclose(F.kl_div(LOGS, PROBS, reduction="none").sum(-1), wanted)
-    agrees(case_of("kl_div", "batchmean"))
     np.testing.assert_allclose(F.kl_div(LOGS, np.exp(LOGS)), 0.0, atol=1e-16)
+    agrees(case_of("kl_div", "batchmean"))
 
 
 def test_an_outcome_of_probability_zero_costs_nothing():
@@ -199,10 +199,10 @@ def test_a_gaussian_is_normalised():
 
 def test_a_small_variance_counts_as_eps_and_still_gets_a_gradient():
     arrays = [X[:1, :1], T[:1, :1], np.array([[1e-9]])]
-    agrees(case_of("gaussian_nll_loss")._replace(arrays=arrays))
     value, (_, _, slope) = value_and_gradients(F.gaussian_nll_loss, arrays)
     np.testing.assert_allclose(value, F.gaussian_nll_loss(X[:1, :1], T[:1, :1], 1e-6), rtol=1e-10)
     assert slope.numpy().item() != 0.0
+    agrees(case_of("gaussian_nll_loss")._replace(arrays=arrays))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "poisson_nll_loss"])
