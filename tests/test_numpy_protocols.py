@@ -172,7 +172,7 @@ METHODS: Any = {
     "outer of 0-d": lambda u, a: u.outer(a[0, 0], a[0, 1]),
     "call in float32": lambda u, a: u(a, a, dtype=np.float32),
 }
-UFUNCS = [np.add, np.subtract, np.multiply, np.divide, np.power, np.maximum, np.minimum]
+UFUNCS: list[Any] = [np.add, np.subtract, np.multiply, np.divide, np.power, np.maximum, np.minimum]
 UFUNCS += [np.fmax, np.fmin, np.hypot, np.arctan2, np.logaddexp, np.logaddexp2, np.fmod]
 UFUNCS += [np.remainder, np.floor_divide, np.copysign, np.heaviside, np.float_power]
 

@@ -23,7 +23,7 @@ CALLS: dict[str, Any] = {
     "polysub of a list": lambda p, q: np.polysub(q, [1, 2, 3]),
     "polymul": lambda p, q: np.polymul(p, q),
     "polydiv": lambda p, q: np.polydiv(p, q),
-    "polydiv without rest": lambda p, q: np.polydiv(np.polymul(p, q), q)[0],
+    "polydiv without rest": lambda p, q: np.polydiv(np.polymul(p, q), q)[0] * q[0],
     "polydiv by a longer one": lambda p, q: np.polydiv(q, p),
     "polydiv by a number": lambda p, q: np.polydiv(p, q[:1]),
     "polyder": lambda p, q: np.polyder(p),
