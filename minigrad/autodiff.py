@@ -8,10 +8,9 @@ for free.
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from typing import Any
 
 import numpy as np
@@ -52,10 +51,22 @@ def backprop(
     retained: Cotangents = {}
     mine: set[Node] = set()  # vertices whose cotangent is a sum that this walk allocated
     aliased: set[Node] = set()  # leaves whose cotangent is another's array, or a view of it
-    pending = [(-node.serial, node) for node in cotangents if node.plan is not None]
-    heapq.heapify(pending)
-    while pending:
-        node = heappop(pending)[1]
+    hooked: list[Node] = []  # leaves with hooks, which run when all of their cotangent is there
+    pending: list[tuple[int, Node]] = []
+    for node in cotangents:
+        if node.plan is not None:
+            heappush(pending, (-node.serial, node))
+        elif node.hooks is not None:
+            hooked.append(node)
+    latest: Node | None = None  # found last, not in the heap: along a chain the heap stays empty
+    while pending or latest is not None:
+        if latest is None:
+            node = heappop(pending)[1]
+        elif pending:
+            node = heappushpop(pending, (-latest.serial, latest))[1]
+        else:
+            node = latest
+        latest = None
         g = cotangents.pop(node)
         plan = node.plan
         kept: Sequence[Any] | None = node.kept
@@ -84,12 +95,9 @@ def backprop(
             except Exception as error:
                 error.add_note(f"  in the gradient rule of {node} for input {i}")
                 raise
-            if (
-                parent.plan is None
-                and parent.mutated > node.serial
-                and (i in plan.sources or _is_view(node, parent))
-            ):
-                raise MutationError(_mutated(node, parent))
+            is_leaf = parent.plan is None
+            if is_leaf and parent.mutated > node.serial:
+                _check_unchanged(node, parent, i)
             if parent in cotangents:
                 if parent in mine:
                     cotangents[parent] += c
@@ -100,25 +108,30 @@ def backprop(
                         mine.add(parent)
                 continue
             cotangents[parent] = c
-            if parent.plan is not None:
+            if is_leaf:
+                if c is g or differentiable or c.base is not None:
+                    aliased.add(parent)
+                if parent.hooks is not None:
+                    hooked.append(parent)
+            elif latest is None:
+                latest = parent
+            else:
                 heappush(pending, (-parent.serial, parent))
-            elif c is g or differentiable or c.base is not None:
-                aliased.add(parent)
         if not keep:
             node.kept = None  # the skeleton (op, shapes, scope) stays, to be drawn
             if plan.drops:
                 node.params = {}
     # Only leaves are left. Nothing is deposited before the walk is over: one that fails halfway
     # leaves every gradient as it was.
-    for node, g in cotangents.items():
-        if node.hooks is not None:
-            cotangents[node] = g = _run_hooks(node, g, differentiable)
-        if node in aliased:
-            cotangents[node] = _owned(g)
-        if node in wanted:
-            found[node] = g
-    if not wanted:
-        _deposit({**retained, **cotangents})
+    for node in hooked:
+        cotangents[node] = _run_hooks(node, cotangents[node], differentiable)
+    for node in aliased:
+        cotangents[node] = _owned(cotangents[node])
+    if wanted:
+        return found | {node: g for node, g in cotangents.items() if node in wanted}
+    _deposit(cotangents)
+    if retained:
+        _deposit(retained)
     return found
 
 
@@ -151,6 +164,12 @@ def _is_view(node: Node, leaf: Node) -> bool:
         return False
     array = leaf.kept[0]
     return np.may_share_memory(array, node.primitive.kernel(array, **node.params))
+
+
+def _check_unchanged(node: Node, leaf: Node, i: int) -> None:
+    """Raise if a leaf that has changed since is what a node keeps of its input, or shows."""
+    if node.plan is not None and (i in node.plan.sources or _is_view(node, leaf)):
+        raise MutationError(_mutated(node, leaf))
 
 
 def _check_kept(node: Node) -> None:
@@ -246,7 +265,8 @@ def backward(  # noqa: D417 (self)
                 f"backward() of a tensor of shape {self.shape} needs gradient=, an array of that "
                 "shape; for a loss, reduce it first: loss.sum() or loss.mean()"
             )
-        g = np.ones(node.shape, node.dtype)
+        g = np.asarray(1.0, node.dtype)
+        g = g if g.shape == node.shape else g.reshape(node.shape)
     else:
         g = gradient if isinstance(gradient, Tensor) else np.asarray(gradient)
         if g.shape != node.shape:

@@ -60,15 +60,13 @@ class Plan:
     ``keep(values, out)`` makes the tuple that the node holds; ``pulls`` are pairs of an input's
     position and ``pull(g, kept, params)``, its gradient rule with the requests already wired;
     ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``;
-    ``constants`` whether some input requires no gradient; ``drops`` whether the static parameters
-    hold arrays too, to be released with what is kept.
+    ``drops`` whether the static parameters hold arrays too, to be released with what is kept.
     """
 
     primitive: Primitive[...]
     keep: Callable[[Sequence[Array], Array], tuple[Any, ...]]
     pulls: tuple[tuple[int, Callable[[Array, Sequence[Any], dict[str, Any]], Array]], ...]
     sources: tuple[int, ...]
-    constants: bool
     drops: bool
 
 
@@ -117,6 +115,7 @@ class Primitive(Generic[P]):
         self.statics = {p.name: p.default for p in parameters if p.name not in self.inputs}
         self.required = [n for n, value in self.statics.items() if value is inspect.Parameter.empty]
         self.arity = -1 if self.variadic else len(self.inputs)
+        self.bare = -1 if self.statics else self.arity  # that many arguments leave nothing to bind
         # A body of one input binds its own arguments: on an array there is nothing left to do.
         self.direct = self.arity == 1 and kernel is declaration
         self.plans: dict[int, Plan] = {}
@@ -126,13 +125,9 @@ class Primitive(Generic[P]):
         """Run on arrays, or let the first argument that interprets primitives do it."""
         if self.direct and args and args[0].__class__ in _PLAIN:
             return self.kernel(*args, **params)
-        if self.statics or params or len(args) != self.arity:
+        if params or len(args) != self.bare:
             return self.apply(*self.bind(args, params))
-        for operand in args:  # apply(), written out: one call less for most ops
-            interpret = getattr(operand.__class__, "__primitive__", None)
-            if interpret is not None:
-                return interpret(self, args, params)
-        return self.kernel(*args)
+        return self.apply(args, params)
 
     def apply(self, operands: tuple[Any, ...], statics: dict[str, Any]) -> Array:
         """Run on operands and all of the static parameters, with nothing left to bind."""
@@ -242,23 +237,20 @@ class Primitive(Generic[P]):
                 pulls.append((position, eval(source, {"rule": self.rules[name]})))
         for position in range(arity):
             if not key >> position & 1 and (position, False) not in slots:
-                slots[position, False] = f"drawable(v[{position}])"
+                constant = f"v[{position}]"  # that no rule asks for: kept if small, to be drawn
+                slots[position, False] = (
+                    f"{constant} if getattr({constant}, 'size', 1) <= {SMALL} else None"
+                )
         source = f"lambda v, out: ({''.join(e + ',' for e in slots.values())})"
-        keep = eval(source, {"shape": np.shape, "drawable": _drawable})
+        keep = eval(source, {"shape": np.shape})
         sources = tuple(SHAPE if is_shape else i for i, is_shape in slots)
         return Plan(
             primitive=self,
             keep=keep,
             pulls=tuple(pulls),
             sources=sources,
-            constants=key + 1 != 2 << arity,
             drops=not {"index", "indices"}.isdisjoint(self.statics),
         )
-
-
-def _drawable(constant: Any) -> Any:
-    """Return a constant that no rule asks for if it is small enough to be drawn, else None."""
-    return constant if getattr(constant, "size", 1) <= SMALL else None
 
 
 def defvjp(**rules: Rule) -> Callable[[Callable[P, Array]], Callable[P, Array]]:

@@ -29,11 +29,30 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
     """Run a primitive on the arrays in ``args`` and, if a gradient is wanted, record the call."""
     values: Sequence[Any]
     parents: Sequence[Node | None]
+    names = None
     if len(args) == 1:  # one input is a Tensor, or nobody would have called
-        values, parents = (args[0]._data,), (args[0]._node,)
+        (tensor,) = args
+        values, parents = (tensor._data,), (tensor._node,)
         key = 2 if parents[0] is None else 3
+    elif len(args) == 2:  # unrolled, since the loop costs as much as a small NumPy call
+        a, b = args
+        if isinstance(a, Tensor):
+            x, left = a._data, a._node
+            if left is None:
+                names = _names(args)
+        else:
+            x, left = a if a.__class__ in _AS_IS else asarray(a), None
+        if isinstance(b, Tensor):
+            y, right = b._data, b._node
+            if right is None:
+                names = _names(args)
+        else:
+            y, right = b if b.__class__ in _AS_IS else asarray(b), None
+        values, parents = (x, y), (left, right)
+        key = (4 if left is None else 5) if right is None else 6 if left is None else 7
     else:
         values, parents, key = _unwrapped(args)
+        names = _names(args)
     try:
         out = primitive.kernel(*values, **params) if params else primitive.kernel(*values)
     except Exception as error:
@@ -50,18 +69,17 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
         if out is values[0]:
             out = out.view()
         out.setflags(False)  # what a graph needs may not change: a write raises where it is made
-        tensor._node = node = _new(Node)
+        tensor._node = node = Node()
         node.plan = plan
         node.parents = parents
         node.params = params
         node.serial = next(SERIAL)
         node.scope = SCOPE.get()
-        node.owner = node.hooks = node.names = None
+        node.owner = node.hooks = None
         node.shape = out.shape
         node.dtype = out.dtype
         node.kept = plan.keep(values, out)
-        if plan.constants:
-            node.names = _names(args)
+        node.names = names
     else:
         tensor._node = None
     tensor._data = out
@@ -75,16 +93,6 @@ def _unwrapped(
 
     The last is the key of a plan: bit *i* for input *i*, and one bit above them all.
     """
-    if len(args) == 2:  # unrolled, since the loop costs as much as a small NumPy call
-        a, b = args
-        if isinstance(a, Tensor):
-            left = a._node
-            key = 4 if left is None else 5
-            if isinstance(b, Tensor):
-                right = b._node
-                return (a._data, b._data), (left, right), key if right is None else key + 2
-            if b.__class__ in _AS_IS:
-                return (a._data, b), (left, None), key
     values: list[Any] = []
     parents: list[Node | None] = []
     key, bit = 0, 1
