@@ -303,8 +303,8 @@ def _shapes_behind(root: Any) -> Iterator[tuple[int, ...]]:
         if node is None:
             continue
         yield node.shape
-        fresh = [parent for parent in node.parents if parent not in seen]
-        seen.update(fresh)
+        fresh = set(node.parents) - seen
+        seen |= fresh
         stack += fresh
 
 

@@ -174,8 +174,8 @@ def _frontier(roots: Sequence[Node], start: int) -> list[Node]:
         elif node.serial < start:
             found.append(node)
         else:
-            fresh = [p for p in node.parents if p is not None and p not in seen]
-            seen.update(fresh)
+            fresh = {p for p in node.parents if p is not None} - seen
+            seen |= fresh
             stack += fresh
     return sorted(found, key=lambda node: node.serial)
 

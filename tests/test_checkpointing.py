@@ -78,6 +78,26 @@ def test_closed_over_results_and_a_module_itself():
     assert len(out.node.parents) == 5
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x * x).sum(),
+        lambda x: x @ x,
+        lambda x: mg.einsum("i,ij,j", x, X[:4, :4], x),
+        lambda x: mg.concatenate([x, x]).prod(),
+        lambda x: (x * x + mg.checkpoint(lambda y: y * y)(x)).sum(),
+    ],
+)
+def test_an_input_that_one_op_takes_twice(f):
+    close(mg.grad(mg.checkpoint(f))(X[0]), mg.grad(f)(X[0]).numpy())
+    close(mg.hessian(mg.checkpoint(f))(X[0]), mg.hessian(f)(X[0]).numpy())
+    w = mg.tensor(X[0], requires_grad=True)
+    close(
+        mg.grad(mg.checkpoint(lambda x: f(x) * (w * w).sum()))(X[1]),
+        mg.grad(lambda x: f(x) * (w * w).sum())(X[1]).numpy(),
+    )
+
+
 def test_several_nested_results_of_several_dtypes():
     def f(x, scale=1.0):
         return {"a": mg.sin(x) * scale, "b": (mg.exp(x).astype(np.float32), x.argmax()), "c": None}
