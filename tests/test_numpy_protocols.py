@@ -41,6 +41,7 @@ def label(function):
     return prefix + function.__name__
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("function", DIRECT, ids=label)
 def test_a_numpy_function_computes_the_same_and_is_recorded(function):
     op = DIRECT[function]

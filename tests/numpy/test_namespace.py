@@ -11,6 +11,8 @@ import minigrad as mg
 from minigrad.errors import NotDifferentiable
 from tests.numpy.namespace import CALLS, CONSTANT, RAISES, WITHOUT_ARRAYS, M, V
 
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+
 MODULES = {"": np, "linalg.": np.linalg, "fft.": np.fft}
 
 
