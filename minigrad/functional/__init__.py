@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from minigrad.functional import (
     activation,
+    adaptive,
     affine,
     attention,
     classification,
@@ -17,12 +18,14 @@ from minigrad.functional import (
     metric,
     noise,
     normalization,
+    patches,
     pooling,
     probability,
     regression,
     similarity,
 )
 from minigrad.functional.activation import *
+from minigrad.functional.adaptive import *
 from minigrad.functional.affine import *
 from minigrad.functional.attention import *
 from minigrad.functional.classification import *
@@ -32,6 +35,7 @@ from minigrad.functional.margin import *
 from minigrad.functional.metric import *
 from minigrad.functional.noise import *
 from minigrad.functional.normalization import *
+from minigrad.functional.patches import *
 from minigrad.functional.pooling import *
 from minigrad.functional.probability import *
 from minigrad.functional.regression import *
@@ -42,6 +46,7 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
         name
         for module in (
             activation,
+            adaptive,
             affine,
             attention,
             classification,
@@ -51,6 +56,7 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
             metric,
             noise,
             normalization,
+            patches,
             pooling,
             probability,
             regression,

@@ -1,4 +1,4 @@
-"""Convolutions and their transposes, and the patches that both are made of.
+"""Convolutions and their transposes.
 
 Channels stand before the spatial axes, as in PyTorch: ``(batch, channels, height,
 width)``, with weights ``(out, in / groups, height, width)``. The batch axis may be missing.
@@ -24,8 +24,6 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "fold",
-    "unfold",
 ]
 
 Padding = Ints | Literal["same", "valid"]
@@ -268,6 +266,37 @@ def conv3d(
     return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
 
 
+def _grown(
+    function: str,
+    x: Array,
+    weight: Array,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+) -> tuple[int, ...]:
+    """Size of a transposed convolution before it is cropped."""
+    if any(e >= max(s, d) for e, s, d in zip(output_padding, stride, dilation, strict=True)):
+        raise ValueError(
+            f"{function}: output_padding {output_padding} must be smaller than stride {stride} or "
+            f"dilation {dilation}"
+        )
+    span = spans(weight.shape[2:], dilation)
+    lengths = x.shape[-len(span) :]
+    size = tuple(
+        (length - 1) * s + reach + e
+        for length, s, reach, e in zip(lengths, stride, span, output_padding, strict=True)
+    )
+    if any(full - 2 * crop < 1 for full, crop in zip(size, padding, strict=True)):
+        raise misfit(
+            function,
+            [described(x, "x"), described(weight, "weight")],
+            f"the result {size} would be cropped by padding={padding} to nothing",
+            "pass a smaller padding=",
+        )
+    return size
+
+
 def _convolve_transposed(
     function: str,
     n: int,
@@ -288,29 +317,12 @@ def _convolve_transposed(
     dilations = each(dilation, n, f"{function}: dilation", 1)
     crops = each(padding, n, f"{function}: padding", 0)
     extra = each(output_padding, n, f"{function}: output_padding", 0)
-    if any(e >= max(s, d) for e, s, d in zip(extra, steps, dilations, strict=True)):
-        raise ValueError(
-            f"{function}: output_padding {output_padding} must be smaller than stride {stride} or "
-            f"dilation {dilation}"
-        )
-    size = [
-        (length - 1) * s + span + e
-        for length, s, span, e in zip(
-            x.shape[-n:], steps, spans(kernel, dilations), extra, strict=True
-        )
-    ]
-    if any(full - 2 * crop < 1 for full, crop in zip(size, crops, strict=True)):
-        raise misfit(
-            function,
-            [described(x, "x"), described(weight, "weight")],
-            f"the result {tuple(size)} would be cropped by padding={padding} to nothing",
-            "pass a smaller padding=",
-        )
+    size = _grown(function, x, weight, steps, dilations, crops, extra)
     has_batch = len(x.shape) == n + 2
     x = batch_of(x, n)
     x = ops.reshape(x, (x.shape[0], groups, channels // groups, *x.shape[2:]))
     weight = ops.reshape(weight, (groups, channels // groups, depth, *kernel))
-    out = overlap_product(x, weight, tuple(size), steps, dilations)
+    out = overlap_product(x, weight, size, steps, dilations)
     out = cropped(out, tuple((crop, crop) for crop in crops))
     out = _with_bias(ops.reshape(out, (x.shape[0], groups * depth, *out.shape[3:])), bias)
     return out if has_batch else out[0]
@@ -403,98 +415,3 @@ def conv_transpose3d(
     return _convolve_transposed(
         "conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding, groups, dilation
     )
-
-
-@composite
-def unfold(
-    x: Array, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
-) -> Array:
-    """Patches of images as columns: ``(batch, channels * kernel height * kernel width, patches)``.
-
-    The layout is PyTorch's: a column is one patch, channels first, and patches go row by row. For
-    windows without a copy, along any axis, see :func:`sliding_windows`.
-
-    Args:
-        x: ``(batch, channels, height, width)``, or without the batch.
-        kernel_size: Height and width of a patch, or one number for both.
-        dilation: How far elements of a patch are apart.
-        padding: Zeros before and after height and width.
-        stride: How far a patch is from the next one.
-
-    Raises:
-        ShapeError: If the patch is larger than the padded image.
-
-    >>> import numpy as np
-    >>> unfold(np.arange(9.0).reshape(1, 1, 3, 3), 2)
-    array([[[0., 1., 3., 4.],
-            [1., 2., 4., 5.],
-            [3., 4., 6., 7.],
-            [4., 5., 7., 8.]]])
-    """
-    x = images("unfold", x, 2)
-    has_batch = len(x.shape) == 4
-    kernel = each(kernel_size, 2, "unfold: kernel_size", 1)
-    x = padded(batch_of(x, 2), tuple((p, p) for p in each(padding, 2, "unfold: padding", 0)))
-    windows = ops.sliding_windows(x, kernel, (2, 3), stride, dilation)
-    batch, channels, rows, columns = windows.shape[:4]
-    patches = ops.transpose(windows, (0, 1, 4, 5, 2, 3))
-    out = ops.reshape(patches, (batch, channels * kernel[0] * kernel[1], rows * columns))
-    return out if has_batch else out[0]
-
-
-@composite
-def fold(
-    x: Array,
-    output_size: Ints,
-    kernel_size: Ints,
-    dilation: Ints = 1,
-    padding: Ints = 0,
-    stride: Ints = 1,
-) -> Array:
-    """Patches added up to images: the adjoint of :func:`unfold`, not its inverse.
-
-    Args:
-        x: ``(batch, channels * kernel height * kernel width, patches)``, or without the batch.
-        output_size: Height and width of the images.
-        kernel_size: Height and width of a patch, or one number for both.
-        dilation: How far elements of a patch are apart.
-        padding: What is cropped from both ends of height and width.
-        stride: How far a patch is from the next one.
-
-    Raises:
-        ShapeError: If rows or columns of ``x`` are not as many as the parameters make.
-
-    >>> import numpy as np
-    >>> fold(np.ones((1, 4, 4)), output_size=3, kernel_size=2)
-    array([[[[1., 2., 1.],
-             [2., 4., 2.],
-             [1., 2., 1.]]]])
-    """
-    x = images("fold", x, 1)
-    kernel = each(kernel_size, 2, "fold: kernel_size", 1)
-    crops = each(padding, 2, "fold: padding", 0)
-    steps = each(stride, 2, "fold: stride", 1)
-    dilations = each(dilation, 2, "fold: dilation", 1)
-    output = each(output_size, 2, "fold: output_size", 1)
-    size = tuple(length + 2 * p for length, p in zip(output, crops, strict=True))
-    rows, columns = (
-        (length - span) // s + 1
-        for length, span, s in zip(size, spans(kernel, dilations), steps, strict=True)
-    )
-    area = kernel[0] * kernel[1]
-    if x.shape[-2] % area or min(rows, columns) < 1 or x.shape[-1] != rows * columns:
-        raise misfit(
-            "fold",
-            [described(x, "x")],
-            f"expected (batch, channels * {area}, {max(rows, 0)} * {max(columns, 0)}) for "
-            f"output_size {output} and kernel_size {kernel}",
-            "pass what unfold was called with",
-        )
-    has_batch = len(x.shape) == 3
-    x = batch_of(x, 1)
-    batch, channels = x.shape[0], x.shape[1] // area
-    windows = ops.reshape(x, (batch, channels, *kernel, rows, columns))
-    windows = ops.transpose(windows, (0, 1, 4, 5, 2, 3))
-    out = ops.overlap_add(windows, (batch, channels, *size), (2, 3), steps, dilations)
-    out = cropped(out, tuple((p, p) for p in crops))
-    return out if has_batch else out[0]

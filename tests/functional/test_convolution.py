@@ -264,6 +264,20 @@ def test_unfold_and_fold(params):
     assert mg.gradcheck(lambda y: F.fold(y, (5, 4), **params), g, order=2)
 
 
+@pytest.mark.parametrize("lead", [(), (2,), (2, 1)])
+def test_channels_as_pixels(lead):
+    x = whole((*lead, 12, 2, 3))
+    out = F.pixel_shuffle(x, 2)
+    assert out.shape == (*lead, 3, 4, 6)
+    for c, i, j, p, q in np.ndindex(3, 2, 2, 2, 3):
+        np.testing.assert_array_equal(
+            out[..., c, p * 2 + i, q * 2 + j], x[..., c * 4 + i * 2 + j, p, q]
+        )
+    np.testing.assert_array_equal(F.pixel_unshuffle(out, 2), x)
+    assert mg.gradcheck(lambda t: F.pixel_shuffle(t, 2), x, order=2)
+    assert mg.gradcheck(lambda t: F.pixel_unshuffle(t, 2), out, order=2)
+
+
 # Words
 
 
@@ -285,8 +299,13 @@ X, W = np.zeros((2, 3, 8, 9)), np.zeros((4, 3, 3, 3))
         (lambda: F.conv2d(X, W, stride=0), r"conv2d: stride 0 must be at least 1"),
         (lambda: F.conv2d(X, W, stride=(1, 1, 1)), r"conv2d: stride \(1, 1, 1\) for 2 axes"),
         (lambda: F.conv_transpose2d(X, W), r"x has 3 channels, but weight takes 4"),
-        (lambda: F.conv_transpose2d(X, W.swapaxes(0, 1), padding=5), r"cropped by padding=5"),
+        (
+            lambda: F.conv_transpose2d(X, W.swapaxes(0, 1), padding=5),
+            r"cropped by padding=\(5, 5\) to nothing",
+        ),
         (lambda: F.fold(np.zeros((1, 4, 5)), 3, 2), r"expected \(batch, channels \* 4, 2 \* 2\)"),
+        (lambda: F.pixel_shuffle(X, 2), r"x \(2, 3, 8, 9\): expected \(\.\.\., channels \* 4"),
+        (lambda: F.pixel_unshuffle(X, 2), r"height and width multiples of 2"),
         (lambda: F.unfold(X, 9), r"a window of 9 spans 9"),
     ],
 )
@@ -312,7 +331,7 @@ def test_an_error_names_tensors_and_holds_the_operands():
         ),
         (
             lambda: F.conv_transpose2d(X, W.swapaxes(0, 1), output_padding=1),
-            "output_padding 1 must be smaller than stride 1 or dilation 1",
+            r"output_padding \(1, 1\) must be smaller than stride \(1, 1\) or dilation",
         ),
     ],
 )
