@@ -92,10 +92,11 @@ def test_an_input_that_one_op_takes_twice(f):
     close(mg.grad(mg.checkpoint(f))(X[0]), mg.grad(f)(X[0]).numpy())
     close(mg.hessian(mg.checkpoint(f))(X[0]), mg.hessian(f)(X[0]).numpy())
     w = mg.tensor(X[0], requires_grad=True)
-    close(
-        mg.grad(mg.checkpoint(lambda x: f(x) * (w * w).sum()))(X[1]),
-        mg.grad(lambda x: f(x) * (w * w).sum())(X[1]).numpy(),
-    )
+
+    def closed(x):
+        return f(x) * (w * w).sum()
+
+    close(mg.grad(mg.checkpoint(closed))(X[1]), mg.grad(closed)(X[1]).numpy())
 
 
 def test_several_nested_results_of_several_dtypes():

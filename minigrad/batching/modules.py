@@ -16,9 +16,9 @@ def substituted(module: Any, replace: Callable[[Tensor], Any]) -> Any:
 
     >>> from minigrad import nn
     >>> import numpy as np
-    >>> doubled = substituted(nn.Linear(1, 1, bias=False), lambda w: 0 * w.numpy() + 2.0)
-    >>> doubled(np.ones((1, 1)))
-    array([[2.]])
+    >>> twos = substituted(nn.Linear(1, 1, bias=False), lambda w: Tensor(np.full(w.shape, 2.0)))
+    >>> twos(np.ones((1, 1)))
+    Tensor([[2.]], dtype=float64)
     """
     done: dict[int, Any] = {}
     return _replaced(module, replace, done)
