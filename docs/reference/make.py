@@ -241,7 +241,7 @@ def facts(name: str) -> list[tuple[str, str]]:
 def page(name: str, up: str) -> str:
     """The page of one op or function."""
     first, *rest = paragraphs(doc(name))
-    parts = [f"# {name}", first, f"```python\n{signature(name)}\n```"]
+    parts = [f"# {name}", first, f"```text\n{signature(name)}\n```"]
     parts += [arguments(b) if re.match(r"(Args|Raises):\n", b) else b for b in rest]
     rows = "".join(f"| {head} | {text} |\n" for head, text in facts(name))
     parts.append(f"| | |\n|---|---|\n{rows}".rstrip())
