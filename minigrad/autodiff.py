@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.errors import BackwardError, MutationError, ShapeError
 from minigrad.graph import RECORDING, Node, enable_grad
+from minigrad.ops.index import Scattered
 from minigrad.ops.shape import fold
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, wrap
@@ -107,6 +108,9 @@ def backprop(
                     if not differentiable and parent.shape:  # a sum of 0-d arrays is a scalar
                         mine.add(parent)
                 continue
+            if c.__class__ is Scattered:
+                c = np.asarray(c)
+                mine.add(parent)
             cotangents[parent] = c
             if is_leaf:
                 if c is g or differentiable or c.base is not None:

@@ -45,7 +45,7 @@ class Programs(RuleBasedStateMachine):
         super().__init__()
         self.values: list[Pair] = []
         self.watched: list[Pair] = []  # leaves, and what retains a gradient
-        gc.collect()
+        gc.freeze()  # what other tests left alive need not be searched
         gc.disable()
 
     def pick(self, i: int) -> Pair:
@@ -184,6 +184,7 @@ class Programs(RuleBasedStateMachine):
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
+            gc.unfreeze()
         assert not garbage
 
 

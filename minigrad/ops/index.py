@@ -72,12 +72,47 @@ def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
     return out
 
 
+class Scattered:
+    """What ``scatter_add`` would return, not written out yet: ``g`` at ``index``, 0 elsewhere.
+
+    Added to an array it touches only what the index names, so that the cotangents of N slices cost
+    N slices and not N whole arrays.
+    """
+
+    __slots__ = ("dtype", "g", "index", "shape")
+
+    def __init__(self, g: Array, shape: tuple[int, ...], index: Any) -> None:
+        self.g, self.shape, self.index, self.dtype = g, shape, index, g.dtype
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Write it out."""
+        return np.asarray(scatter_add(self.g, self.shape, self.index), dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None) -> Any:
+        """``array += scattered`` adds in place, at the index alone."""
+        a, b = inputs
+        if ufunc is not np.add or method != "__call__" or b is not self or out is None:
+            return getattr(ufunc, method)(np.asarray(a), np.asarray(b), out=out)
+        if writes_once(self.index):
+            a[self.index] += self.g
+        else:
+            np.add.at(a, self.index, self.g)
+        return a
+
+
+def pull_getitem(g: Array, x_shape: tuple[int, ...], index: Any) -> Array:
+    """``g`` at the index, in zeros: written out at once only if that is to be recorded."""
+    if isinstance(g, np.ndarray):
+        return Scattered(g, x_shape, index)
+    return scatter_add(g, x_shape, index)
+
+
 @primitive(
     lambda x, index: x[index],
     numpy=[],
     cases=[case(3, 4, index=index) for index in INDICES],
 )
-@defvjp(x=lambda g, x_shape, index: scatter_add(g, x_shape, index))
+@defvjp(x=pull_getitem)
 def getitem(x: Array, /, index: Any) -> Array:
     """``x[index]`` with all of NumPy's indexing: integers, slices, arrays, masks, mixed.
 

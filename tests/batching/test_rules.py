@@ -201,6 +201,8 @@ FUNCTIONALS = {
     "multilabel_margin_loss": [(F.multilabel_margin_loss, M[:, 0], np.full((EXAMPLES, 4), -1))],
     "multilabel_soft_margin_loss": [(F.multilabel_soft_margin_loss, M, np.round(PROBS))],
     "nll_loss": [(F.nll_loss, np.log(PROBS), LABELS)],
+    "pixel_shuffle": [(lambda x: F.pixel_shuffle(x, 2), np.repeat(IMAGES, 2, axis=2))],
+    "pixel_unshuffle": [(lambda x: F.pixel_unshuffle(x, 2), IMAGES[..., :4, :])],
     "poisson_nll_loss": [(F.poisson_nll_loss, M, PROBS)],
     "prelu": [(F.prelu, M, V)],
     "rms_norm": [(lambda x: F.rms_norm(x, 4), M)],
