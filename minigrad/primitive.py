@@ -209,32 +209,39 @@ class Primitive(Generic[P]):
         names = self.inputs * arity if self.variadic else self.inputs
         slots: dict[tuple[int, bool], str] = {}  # (source, is_shape) -> the expression that keeps
 
-        def slot(source: int, *, shape: bool = False) -> str:
+        def slot(source: int, *, shape: bool = False) -> int:
             value = "out" if source == OUT else f"v[{source}]"
-            if shape:
+            if source == SHAPE:
+                value = "tuple(map(shape, v))"
+            elif shape:
                 value = f"{value}.shape" if key >> source & 1 else f"shape({value})"
             slots.setdefault((source, shape), value)
-            return f"kept[{list(slots).index((source, shape))}]"
+            return list(slots).index((source, shape))
 
-        def fetch(request: str, position: int) -> str:
+        def fetch(request: str) -> str:
             if request in self.statics:
                 return f"params[{request!r}]"
             if request == "index" and self.variadic:
-                return str(position)
+                return "position"
             if request == "out":
-                return slot(OUT)
+                return f"kept[{slot(OUT)}]"
             shape = request not in self.inputs
-            name = request.removesuffix("_shape") if shape else request
+            if self.variadic and shape:
+                return f"kept[{slot(SHAPE, shape=True)}]"
             if self.variadic:
-                return "(" + "".join(slot(i, shape=shape) + "," for i in range(arity)) + ")"
-            return slot(names.index(name), shape=shape)
+                for i in range(arity):
+                    slots.setdefault((i, False), f"v[{i}]")
+                return f"(*kept[{slot(0)}:{slot(0) + arity}],)"
+            name = request.removesuffix("_shape") if shape else request
+            return f"kept[{slot(names.index(name), shape=shape)}]"
 
-        pulls = []
-        for position, name in enumerate(names):
-            if key >> position & 1 and name in self.rules:
-                wired = "".join(", " + fetch(r, position) for r in self.requests[name])
-                source = f"lambda g, kept, params: rule(g{wired})"
-                pulls.append((position, eval(source, {"rule": self.rules[name]})))
+        wire: dict[str, Any] = {}  # once for all the inputs of a variadic op
+        for i, name in enumerate(names):
+            if key >> i & 1 and name in self.rules and name not in wire:
+                wired = "".join(", " + fetch(r) for r in self.requests[name])
+                source = f"lambda position: lambda g, kept, params: rule(g{wired})"
+                wire[name] = eval(source, {"rule": self.rules[name]})
+        pulls = [(i, wire[n](i)) for i, n in enumerate(names) if key >> i & 1 and n in wire]
         for position in range(arity):
             if not key >> position & 1 and (position, False) not in slots:
                 constant = f"v[{position}]"  # that no rule asks for: kept if small, to be drawn
