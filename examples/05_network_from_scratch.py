@@ -54,8 +54,8 @@ def main(examples: int, out: Path | None) -> float:
         out.mkdir(parents=True, exist_ok=True)
         for name, loss in (("layers", with_layers), ("scratch", op_by_op)):
             graph = mg.draw(loss, title=f"4-3-3-2: {name}")
-            graph.save(out / f"02_{name}.svg")
-            print("wrote", out / f"02_{name}.svg")
+            graph.save(out / f"05_{name}.svg")
+            print("wrote", out / f"05_{name}.svg")
 
     with_layers.backward()
     op_by_op.backward()

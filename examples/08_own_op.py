@@ -54,8 +54,8 @@ def main(points: int, out: Path | None) -> float:
     energy = (cardinal_sine(x) ** 2).sum()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        mg.draw(energy, mode="backward", title="an op of one's own").save(out / "05_own_op.svg")
-        print("wrote", out / "05_own_op.svg")
+        mg.draw(energy, mode="backward", title="an op of one's own").save(out / "08_own_op.svg")
+        print("wrote", out / "08_own_op.svg")
     energy.backward()
     print(
         f"the gradient of sum(cardinal_sine(x) ** 2) has norm {np.linalg.norm(x.grad.numpy()):.6f}"

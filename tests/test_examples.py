@@ -2,8 +2,10 @@
 
 import ast
 import importlib.util
+import json
 import math
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,18 +20,52 @@ ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf
 # The last line of a smoke run lies in this interval.
 EXPECTED = {
     "01_gradient": (0.0, 1e-14),
-    "02_network_from_scratch": (0.0, 1e-12),
+    "02_xor": (0.0, 0.6),
     "03_spirals": (0.6, 1.0),
     "04_fit_a_sine": (0.0, 0.5),
-    "05_own_op": (-1 / 3 - 1e-12, -1 / 3 + 1e-12),
-    "06_own_training_loop": (0.0, 1.0),
+    "05_network_from_scratch": (0.0, 1e-12),
+    "06_breast_cancer": (0.85, 1.0),
+    "07_own_training_loop": (0.0, 1.0),
+    "08_own_op": (-1 / 3 - 1e-12, -1 / 3 + 1e-12),
+    "09_digits": (0.4, 1.0),
+    "10_character_rnn": (2.0, 3.4),
+    "11_reverse": (0.1, 0.5),
+    "12_physics_informed": (0.1, 3.0),
 }
 PICTURES = {
-    "02_network_from_scratch": ["02_layers.svg", "02_scratch.svg"],
     "03_spirals": ["03_curves.png", "03_graph.svg"],
     "04_fit_a_sine": ["04_curves.png"],
-    "05_own_op": ["05_own_op.svg"],
+    "05_network_from_scratch": ["05_layers.svg", "05_scratch.svg"],
+    "08_own_op": ["08_own_op.svg"],
+    "09_digits": ["09_digits.svg"],
+    "12_physics_informed": ["12_violation.svg"],
 }
+# What the run without --smoke reaches.
+LEARNT = {
+    "02_xor": (0.0, 0.01),
+    "03_spirals": (0.93, 1.0),
+    "04_fit_a_sine": (0.0, 0.1),
+    "06_breast_cancer": (0.95, 1.0),
+    "09_digits": (0.985, 1.0),
+    "10_character_rnn": (0.0, 0.2),
+    "11_reverse": (0.99, 1.0),
+    "12_physics_informed": (0.0, 0.01),
+}
+QUICK = {"02_xor", "03_spirals", "04_fit_a_sine"}  # the others take seconds: left to CI
+NOTEBOOKS = EXAMPLES[0].parent / "notebooks"
+MADE = runpy.run_path(str(NOTEBOOKS / "make.py"))
+
+
+def patience(quick):
+    """Skip what takes seconds where time is short; HYPOTHESIS_PROFILE=ci runs it."""
+    if not quick and os.environ.get("HYPOTHESIS_PROFILE", "dev") == "dev":
+        pytest.skip("takes seconds: HYPOTHESIS_PROFILE=ci runs it")
+
+
+def needs(stem):
+    """Skip what works on data of scikit-learn where that is not installed."""
+    if stem in ("06_breast_cancer", "09_digits"):
+        pytest.importorskip("sklearn")
 
 
 def last_line(path, *arguments, where=None):
@@ -55,6 +91,7 @@ def test_every_example_is_expected():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_ends_with_its_number_and_writes_nothing(path, tmp_path):
+    needs(path.stem)
     low, high = EXPECTED[path.stem]
     assert low <= last_line(path, "--smoke", where=tmp_path) <= high
     assert list(tmp_path.iterdir()) == []
@@ -64,6 +101,7 @@ def test_an_example_ends_with_its_number_and_writes_nothing(path, tmp_path):
 def test_pictures_go_where_they_are_told(stem, tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("pygraphviz")
+    needs(stem)
     (path,) = [path for path in EXAMPLES if path.stem == stem]
     last_line(path, "--smoke", "--out", "pictures/new", where=tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["pictures"]
@@ -74,9 +112,13 @@ def test_pictures_go_where_they_are_told(stem, tmp_path):
         assert start.startswith(b"<svg" if name.endswith(".svg") else b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_spirals_are_learnt(tmp_path):
-    path = next(path for path in EXAMPLES if path.stem == "03_spirals")
-    assert last_line(path, where=tmp_path) >= 0.93
+@pytest.mark.parametrize("stem", LEARNT)
+def test_what_is_to_be_learnt_is_learnt(stem, tmp_path):
+    needs(stem)
+    patience(stem in QUICK)
+    path = next(path for path in EXAMPLES if path.stem == stem)
+    low, high = LEARNT[stem]
+    assert low <= last_line(path, where=tmp_path) <= high
 
 
 def test_the_loss_of_the_spirals_can_be_imported_and_drawn():
@@ -104,3 +146,48 @@ def test_an_example_is_short_and_says_what_one_learns(path):
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert "main" in functions
     assert '"--smoke"' in source
+
+
+@pytest.mark.parametrize("stem", MADE["ENDS"])
+def test_a_notebook_is_what_its_script_says(stem):
+    written = (NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8")
+    assert written == MADE["notebook"](stem), f"run python {NOTEBOOKS / 'make.py'}"
+
+
+def test_the_first_four_examples_are_notebooks_and_no_other_is_left_behind():
+    names = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+    assert names == [path.stem for path in EXAMPLES[:4]]
+
+
+@pytest.mark.parametrize("stem", MADE["ENDS"])
+def test_the_cells_of_a_notebook_run(stem, capsys):
+    """Without Jupyter: the code cells, one after the other, in one namespace."""
+    pytest.importorskip("pygraphviz")
+    book = json.loads((NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))
+    codes = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+    space = {"__name__": "__main__"}
+    for code in codes[:-2]:
+        exec(compile(code, stem, "exec"), space)
+    low, high = LEARNT.get(stem, EXPECTED[stem])
+    assert low <= eval(codes[-2], space) <= high
+    *setting, last = codes[-1].splitlines()
+    exec("\n".join(setting), space)
+    assert eval(last, space)._repr_svg_().startswith("<svg")
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stem", MADE["ENDS"])
+@pytest.mark.filterwarnings("ignore")  # Jupyter's own
+def test_a_notebook_runs_in_jupyter(stem):
+    patience(stem == "02_xor")
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    book = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+    nbformat.validate(book)
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    (number,) = book.cells[-2].outputs[-1:]
+    low, high = LEARNT.get(stem, EXPECTED[stem])
+    assert low <= float(number["data"]["text/plain"]) <= high
+    (picture,) = book.cells[-1].outputs
+    assert picture["data"]["image/svg+xml"].startswith("<svg")
