@@ -1,0 +1,1 @@
+"""Compiling: a step, traced once, becomes the NumPy that one would have written by hand."""
