@@ -269,13 +269,13 @@ def backward(  # noqa: D417 (self)
                 f"backward() of a tensor of shape {self.shape} needs gradient=, an array of that "
                 "shape; for a loss, reduce it first: loss.sum() or loss.mean()"
             )
-        g = np.asarray(1.0, node.dtype)
-        g = g if g.shape == node.shape else g.reshape(node.shape)
+        g = np.asarray(1.0, node.dtype).reshape(node.shape)
     else:
         g = gradient if isinstance(gradient, Tensor) else np.asarray(gradient)
         if g.shape != node.shape:
             raise ShapeError(f"gradient of shape {g.shape} for a tensor of shape {node.shape}")
-        g = g.astype(node.dtype)
+        if g.dtype != node.dtype or node.plan is None:  # a leaf's .grad is an array of its own
+            g = g.astype(node.dtype)
     if create_graph:
         with enable_grad():
             g = g if isinstance(g, Tensor) else wrap(g)

@@ -300,7 +300,7 @@ class Tensor(Operators):
 
     def copy(self) -> Tensor:
         """Return a copy that gradients pass through."""
-        return ops.positive(self)
+        return wrap(self._data.copy()) if self._node is None else ops.positive(self)
 
     # Gradients
 
