@@ -74,6 +74,24 @@ class Adapted:
                 _array(buffer)[...] = value
 
 
+def recorded(f: Callable[..., Any], inputs: Sequence[Any], params: Any, order: int) -> Tensor:
+    """What a check of ``f`` looks at, recorded from leaves that are named, to be drawn.
+
+    >>> recorded(lambda x: (x * x).sum(), [[1.0, 2.0]], None, 1).requires_grad
+    True
+    """
+    adapted = Adapted(f, inputs, params)
+    leaves = [
+        Tensor(a, requires_grad=True, name=name)
+        for a, name in zip(adapted.arrays, adapted.names, strict=True)
+    ]
+    function = adapted.call
+    for _ in range(order - 1):
+        function = steeper(function)
+    with adapted.borrowed():
+        return function(*leaves)
+
+
 def steeper(function: TensorFunction) -> TensorFunction:
     """The gradient of ``function`` through a non-linear head, itself a function of Tensors.
 

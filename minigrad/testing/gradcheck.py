@@ -16,6 +16,7 @@ from minigrad.testing.adapt import Adapted, in_arrays, steeper
 from minigrad.testing.contract import breach, impurity
 from minigrad.testing.differences import Floats
 from minigrad.testing.examine import BROKEN, FAIL
+from minigrad.testing.heat import errors_of
 from minigrad.testing.probe import RuleFault, Subject, bits_of, quiet
 from minigrad.testing.report import Finding, Report, Verdict
 from minigrad.testing.survey import VERDICTS, Survey, survey
@@ -95,9 +96,10 @@ def _report(made: Survey, evaluations: int, dead: int) -> Report:
         name = made.names[made.subject.active[position]]
         if codes.size and (codes >= 0).all():
             elements[name] = [VERDICTS[int(code)] for code in codes]
+    errors = {made.names[i]: errors_of(made, p) for p, i in enumerate(made.subject.active)}
     return Report(
         verdict, tuple(findings), cause, made.checked, evaluations, made.resolution, elements,
-        tuple(made.notes),
+        tuple(made.notes), errors,
     )  # fmt: skip
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from minigrad import errors
+from minigrad.testing import heat
 
 Verdict = Literal["pass", "fail", "not differentiable", "inconclusive"]
 SHOWN = 8  # findings that a printed report lists
@@ -16,11 +22,11 @@ class GradientError(AssertionError):
     """A gradient differs from the finite difference, or a rule breaks its contract."""
 
 
-class NotDifferentiablePoint(GradientError):
+class NotDifferentiable(GradientError, errors.NotDifferentiable):
     """The function has a kink, a jump or an edge at the point, so there is no gradient to check."""
 
 
-class InconclusiveCheck(GradientError):
+class Inconclusive(GradientError):
     """The function could not be resolved finely enough to believe or to refute its gradient."""
 
 
@@ -62,6 +68,25 @@ class Finding:
             return float("inf")
         return gap / self.tolerance if self.tolerance else float("inf") if gap else 0.0
 
+    @property
+    def share(self) -> float:
+        """How far the rule is off, relative to the finite difference; infinite if that is 0."""
+        if abs(self.difference) <= self.tolerance:
+            return float("inf")
+        return abs(self.rule - self.difference) / abs(self.difference)
+
+    @property
+    def said(self) -> str:
+        """The verdict in a few words: by how much the rule is off, or what is in the way."""
+        if self.verdict != "fail" or self.note:
+            return self.note or self.verdict
+        share = self.share
+        if share != share:
+            return "not a number"
+        if share == float("inf"):
+            return "should be 0" if self.rule - self.rule == 0.0 else "not finite"
+        return f"off by {share:.0%}" if 0.005 <= share < 10.0 else f"off by {share:.1e}"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -75,6 +100,8 @@ class Report:
         evaluations: How often ``f`` was called.
         resolution: Largest relative error that could have stayed unseen in what passed.
         elements: Verdict of every element by input name, where elements were checked one by one.
+        errors: By input name and in its shape, the relative error of each element, 0 where it is
+            within tolerance; NaN where an element was checked in random directions only.
         notes: What a reader should know besides.
 
     >>> from minigrad.testing import gradcheck
@@ -91,6 +118,7 @@ class Report:
     resolution: float = 0.0
     elements: dict[str, list[Verdict]] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    errors: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return self.verdict == "pass"
@@ -108,8 +136,8 @@ class Report:
         """
         kinds = {
             "fail": GradientError,
-            "not differentiable": NotDifferentiablePoint,
-            "inconclusive": InconclusiveCheck,
+            "not differentiable": NotDifferentiable,
+            "inconclusive": Inconclusive,
         }
         if self.verdict in kinds:
             raise kinds[self.verdict](f"\n{self}")
@@ -138,66 +166,88 @@ class Report:
         return f"gradient check: {self.verdict.upper()} ({bad}{calls})"
 
     def _repr_html_(self) -> str:
-        """The report for a notebook: each element coloured by how far it is beyond tolerance."""
+        """The report for a notebook: a table, and a map of each input that shows what is off."""
         text = [f"<b>{html.escape(self._head())}</b>"]
         text += [f"<div>{html.escape(said)}</div>" for said in (self.cause, *self.notes) if said]
         if self.findings:
-            cells = "".join(map(_html_row, self.findings[: 4 * SHOWN]))
-            titles = "".join(f"<th>{t}</th>" for t in ("element", *_TITLES))
-            text.append(f"<table><tr>{titles}</tr>{cells}</table>")
-        text += [_heat(name, row) for name, row in self.elements.items()]
-        return f'<div class="minigrad-gradcheck">{"".join(text)}</div>'
+            rows = "".join(map(_html_row, self.findings[:SHOWN]))
+            titles = "".join(f'<th style="{_CELL}">{t}</th>' for t in ("element", *_TITLES))
+            text.append(f'<table style="border-collapse:collapse"><tr>{titles}</tr>{rows}</table>')
+            text += [f"<div>... and {len(self.findings) - SHOWN} more</div>"] * (
+                len(self.findings) > SHOWN
+            )
+            text += [self._map(name) for name in self.errors]
+            text.append(heat.legend())
+        look = "background:#fff;color:#222;padding:8px;font-size:13px"
+        return f'<div class="minigrad-gradcheck" style="{look}">{"".join(text)}</div>'
+
+    def _map(self, name: str) -> str:
+        marked: dict[tuple[int, ...], heat.Mark] = {
+            f.index: (f.verdict, f.share) for f in reversed(self.findings) if f.name == name
+        }
+        return f'<div style="margin-top:8px">{heat.picture(name, self.errors[name], marked)}</div>'
+
+
+def page(report: Report, title: str) -> str:
+    """A report as an HTML page of its own.
+
+    >>> page(Report("pass"), "test_gelu").startswith("<!doctype html>")
+    True
+    """
+    style = "body{font:14px sans-serif;margin:2em}h1{font-size:16px}"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{style}</style><h1>{html.escape(title)}</h1>{report._repr_html_()}</html>\n"
+    )
 
 
 _TITLES = ("output", "rule", "finite difference", "verdict")
-_COLOURS = {
-    "pass": "#2a9d55", "fail": "#c8372d", "not differentiable": "#d9a400", "inconclusive": "#8a8a8a"
-}  # fmt: skip
+_CELL = "text-align:left;padding:2px 14px 2px 0;border:0;background:#fff;color:#222"
+_ROOM = (18, 8, 12, 20)  # of a printed table's columns; the last one gets what is left
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
-    measured = f"{finding.difference:.7g} ± {finding.tolerance:.0e}"
-    return (finding.output, f"{finding.rule:.7g}", measured, finding.note or finding.verdict)
+    measured = f"{finding.difference:.6g} ± {finding.tolerance:.0e}"
+    return (finding.output, f"{finding.rule:.6g}", measured, finding.said)
 
 
 def _table(findings: Sequence[Finding]) -> list[str]:
-    rows = [("element", *_TITLES), *((f.where, *_cells(f)) for f in findings)]
-    room = (22, 10, 14, 24)
+    rows: list[tuple[str, ...]] = [
+        ("element", *_TITLES),
+        *((f.where, *_cells(f)) for f in findings),
+    ]
+    if not any(f.output for f in findings):
+        rows = [(row[0], *row[2:]) for row in rows]
+    room = _ROOM if len(rows[0]) == 5 else (_ROOM[0] + _ROOM[1], *_ROOM[2:])
     widths = [min(most, max(len(row[c]) for row in rows)) for c, most in enumerate(room)]
     lines = []
     for row in rows:
         fitted = [_shortened(cell, w).ljust(w) for cell, w in zip(row, widths, strict=False)]
         line = "  " + "  ".join(fitted) + "  "
-        lines.append(line + _shortened(row[-1], WIDTH - len(line)))
+        lines.append(line + _cut(row[-1], WIDTH - len(line)))
     notes = [f"{f.where}: {f.note}" for f in findings[:1] if len(f.note) > WIDTH - len(line)]
     return lines + [part for note in notes for part in _wrapped(note)]
 
 
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+    """Leave out the middle: a path tells most at its ends."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 3
+    return text[:head] + "…" + text[head + 1 - width :]
 
 
 def _wrapped(text: str) -> list[str]:
-    lines, line = [], " "
-    for word in text.split():
-        if len(line) + 1 + len(word) > WIDTH and line.strip():
-            lines.append(line)
-            line = "   "
-        line += " " + word
-    return [*lines, line]
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _html_row(finding: Finding) -> str:
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in (finding.where, *_cells(finding)))
-    return f'<tr style="color:{_COLOURS[finding.verdict]}">{cells}</tr>'
-
-
-def _heat(name: str, verdicts: Sequence[Verdict]) -> str:
-    if len(verdicts) > 1024:
-        return ""
-    squares = "".join(
-        f'<i title="{i}: {v}" style="background:{_COLOURS[v]};display:inline-block;'
-        f'width:9px;height:9px;margin:1px"></i>'
-        for i, v in enumerate(verdicts)
-    )
-    return f"<div>{html.escape(name)} {squares}</div>"
+    colour = heat.COLOURS[finding.verdict]
+    parts = (finding.where, *_cells(finding))
+    cells = "".join(f'<td style="{_CELL}">{html.escape(part)}</td>' for part in parts[:-1])
+    last = f"{_CELL};border-left:4px solid {colour};padding-left:6px"
+    return f'<tr>{cells}<td style="{last}">{html.escape(parts[-1])}</td></tr>'
