@@ -19,6 +19,7 @@ from minigrad.viz.tape import Tape
 __all__ = ["Builder", "build"]
 
 _WORST = (
+    "detached",
     "unused",
     "non-finite",
     "exploding",
@@ -40,7 +41,7 @@ class Builder:
         self.units = fold_tape(tape, self.scopes, fold, max_cards)
         self.unit_of = {m: k for k, unit in enumerate(self.units) for m in unit.members}
         self.parameters = self.scopes.parameters()
-        self.namer = Namer(tape)
+        self.namer = Namer(tape, self.unit_of)
         self.findings = [*tape.findings, *diagnose.of_layers(self.layers())]
         self.found: dict[int, list[Finding]] = {}
         for finding in self.findings:
@@ -83,6 +84,7 @@ class Builder:
     def _groups(self) -> list[Group]:
         wanted = [home for unit in self.units if unit.home is not None for home in [unit.home]]
         groups: list[Group] = []
+        calls: dict[int, int] = {}  # of a module that is called several times
         for scope in dict.fromkeys(wanted):
             for s in reversed(self.scopes.chain(scope)):
                 if s in self.homes:
@@ -92,6 +94,10 @@ class Builder:
                 leaves = self.parameters.get(s, [])
                 title = "" if s.title == "function" else s.title
                 group = Group(self.homes[s], s.name, title, s.path, parent)
+                if len(s.label) > 2:  # a module has one label for all of its calls
+                    turn = calls[id(s.label)] = calls.get(id(s.label), 0) + 1
+                    if turn > 1:
+                        group.subtitle = f"{group.subtitle} · call {turn}"
                 group.params = sum(self.vertices[i].size for i in leaves)
                 group.norm = self.norm(leaves) if leaves else None
                 groups.append(group)

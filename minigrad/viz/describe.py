@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from minigrad.viz.fold import Unit
@@ -35,7 +36,8 @@ def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
         parent = v.parents[i]
         assert parent is not None
         target = builder.vertices[parent]
-        text = _folded(text, v.shape, target.shape) if v.primitive.broadcasts else text
+        if v.primitive.broadcasts:
+            text = _folded(text, _before_folding(v, target.shape), target.shape)
         targets.setdefault(text, []).append(f"∂L/∂{builder.namer.argument(v, i)}")
     if len(targets) > 1:
         targets.pop("g", None)
@@ -56,6 +58,7 @@ def describe_composite(builder: Builder, card: Card, unit: Unit) -> None:
     if form is not None:
         card.rules = [form]
     elif len(inner) > 1:
+        inner = [op for op, _ in itertools.groupby(inner)]
         shown = inner if len(inner) <= 5 else [*inner[:2], "…", *inner[-2:]]
         card.rules = ["through " + ", ".join(reversed(shown))]
 
@@ -102,9 +105,27 @@ def describe_fold(builder: Builder, card: Card, unit: Unit) -> None:
             norm = builder.norm(own)
             if norm is not None:
                 card.norms.append(norm)
+        if len(card.norms) < unit.times:  # shared parameters: what arrives at each time instead
+            ends = [builder.vertices[builder.last(p)] for p in unit.parts[period - 1 :: period]]
+            known = [v.gradient.norm for v in ends if v.gradient is not None]
+            card.norms = known if len(known) == unit.times else []
+    constants = _constants(builder, unit)
+    if constants:
+        shapes = {builder.vertices[i].shape for i in constants}
+        of = f" {next(iter(shapes))}" if len(shapes) == 1 else ""
+        card.note = f"with {len(constants):,} input{'s' * (len(constants) > 1)}{of}"
     if not card.norms:
         norm = builder.norm(leaves)
         card.norms = [] if norm is None else [norm]
+
+
+def _constants(builder: Builder, unit: Unit) -> list[int]:
+    """Arrays that were given to a repeat or a run and are not drawn."""
+    if unit.kind not in ("repeat", "run"):
+        return []
+    used = dict.fromkeys(p for m in unit.members for p in builder.vertices[m].inputs)
+    constants = [p for p in used if builder.vertices[p].kind == "constant"]
+    return [p for p in constants if p not in builder.unit_of and builder.vertices[p].size > 1]
 
 
 def _part_title(builder: Builder, part: Unit) -> str:
@@ -136,6 +157,13 @@ def _folded(text: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
         text = f"({text})"
     if len(axes) == len(shape):
         return f"Σ {text}"
-    if axes == [0]:
+    if axes == [0] and len(shape) == 2:
         return f"Σ rows {text}"
-    return f"Σ axes {', '.join(map(str, axes))} {text}"
+    return f"Σ ax{'i' if len(axes) == 1 else 'e'}s {', '.join(map(str, axes))} {text}"
+
+
+def _before_folding(v: Vertex, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that a rule of a broadcasting op makes: of a product only the batch broadcasts."""
+    if v.op != "matmul":
+        return v.shape
+    return (*v.shape[:-2], *wanted[-2:]) if len(v.shape) > 2 and len(wanted) > 1 else wanted

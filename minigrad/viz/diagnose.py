@@ -18,13 +18,14 @@ from minigrad.viz.style import number
 if TYPE_CHECKING:
     from minigrad.viz.tape import Vertex
 
-__all__ = ["Finding", "of_layers", "of_parameter", "of_rule", "of_value"]
+__all__ = ["Finding", "of_cut", "of_layers", "of_parameter", "of_rule", "of_value"]
 
 DEAD = 0.25  # share of the units of a wide layer from which chance is no explanation any more
 WIDE = 8  # units of a layer that is written out, where every dead one is told
 FLAT = 0.05  # slope of a sigmoid or tanh under which it counts as saturated
 SATURATED = 0.9
 RATIO = 1e3
+FAR = 3.0  # times the median: what a layer needs besides to be judged by the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Finding:
 
     Attributes:
         kind: ``"non-finite"``, ``"dead"``, ``"saturated"``, ``"vanishing"``, ``"exploding"``,
-            ``"no gradient"``, ``"symmetric"`` or ``"unused"``.
+            ``"no gradient"``, ``"symmetric"``, ``"unused"`` or ``"detached"``.
         vertex: Index of the vertex.
         message: What was seen, in words.
         half: Which half of the card shows it: ``"value"`` or ``"gradient"``.
@@ -165,22 +166,41 @@ def of_parameter(
 def of_layers(norms: Sequence[tuple[str, int, float]]) -> list[Finding]:
     """Compare gradient norms of layers, each a name, a vertex and a norm, in forward order.
 
-    The measure is the last layer, the one next to the loss: an early layer that gets a thousandth
-    of it, or a thousand times as much, will not learn at the same pace.
+    The measure is the median, which one odd layer does not move: what gets a thousandth of it, or
+    a thousand times as much, will not learn at the same pace. In a chain that fades evenly the
+    median fades as well; there the last layer, the one next to the loss, is the measure for those
+    that are also far from the median.
     """
     finite = [(name, vertex, norm) for name, vertex, norm in norms if norm > 0]
     if len(finite) < 2:
         return []
-    last, _, measure = finite[-1]
+    last, _, next_to_loss = finite[-1]
+    median = float(np.median([norm for _, _, norm in finite]))
     found = []
-    for _, vertex, norm in finite[:-1]:
-        if norm < measure / RATIO:
-            text = f"vanishing: gradient {_times(measure / norm)} smaller than in {last}"
-            found.append(Finding("vanishing", vertex, text, "gradient"))
-        elif norm > measure * RATIO:
-            text = f"exploding: gradient {_times(norm / measure)} larger than in {last}"
-            found.append(Finding("exploding", vertex, text, "gradient"))
+    for _, vertex, norm in finite:
+        measures = [(next_to_loss, f"in {last}")]
+        if len(finite) > 2:
+            measures = [(median, f"the median of {len(finite)} layers"), *measures]
+        for measure, of in measures:
+            far = max(norm / median, median / norm) > FAR or len(finite) == 2
+            ratio = norm / measure
+            if far and ratio < 1 / RATIO:
+                text = f"vanishing: gradient {_times(1 / ratio)} smaller than {of}"
+                found.append(Finding("vanishing", vertex, text, "gradient"))
+                break
+            if far and ratio > RATIO:
+                text = f"exploding: gradient {_times(ratio)} larger than {of}"
+                found.append(Finding("exploding", vertex, text, "gradient"))
+                break
     return found
+
+
+def of_cut(v: Vertex, lost: int) -> Finding:
+    """Say that ``v`` was made by recorded ops and is a constant here, where parameters are lost."""
+    text = (
+        f"detached: {lost:,} parameter{'s' * (lost != 1)} before it get{'s' * (lost == 1)} nothing"
+    )
+    return Finding("detached", v.index, text)
 
 
 def _times(ratio: float) -> str:

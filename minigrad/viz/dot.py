@@ -41,6 +41,7 @@ class _Writer:
         for edge in graph.edges:
             self.first_of.setdefault(edge.target, edge.source)
         self.hung: set[tuple[str, str]] = set()  # what hangs beside its op, in its rank
+        self.flipped: set[tuple[str, str]] = set()  # hangs on the other side of its op
         self.first: dict[str, str] = {}  # where a leaf that several ops use is held
         for edge in graph.edges:
             if edge.kind == "parameter":
@@ -149,15 +150,17 @@ class _Writer:
     def ranks(self, members: Any) -> list[list[str]]:
         """Cards to be put above each other: an op with its parameters and its gradient rule."""
         inside = {card.id for card in members}
+        leads = {source for source, _ in self.spine}
         ranks: dict[str, list[str]] = {}
         placed: set[str] = set()
         for edge in self.graph.edges:
-            hangs = edge.kind == "parameter" or (
-                edge.kind == "input" and (edge.source, edge.target) not in self.spine
-            )
+            hangs = edge.kind == "parameter" or (edge.kind == "input" and edge.source not in leads)
             if not hangs or edge.source in placed or edge.target[0] == "b":
                 continue
             if edge.source in inside and edge.target in inside and self.fed(edge):
+                beside = len(ranks.get(edge.target, ())) - 1
+                if beside > 0 and beside % 2 and not self.mirror:
+                    self.flipped.add((edge.source, edge.target))
                 placed.add(edge.source)
                 self.hung.add((edge.source, edge.target))
                 ranks.setdefault(edge.target, [edge.target]).append(edge.source)
@@ -214,7 +217,11 @@ class _Writer:
                     look["weight"] = "900"
         if self.first.get(edge.source, edge.target) != edge.target:
             look["constraint"] = "false"
-        self.digraph.edge(edge.source, edge.target, **look)
+        source, target = edge.source, edge.target
+        if (source, target) in self.flipped:  # edges inside a rank order it
+            source, target = target, source
+            look["dir"] = "forward" if look.get("dir") == "back" else "back"
+        self.digraph.edge(source, target, **look)
 
     def width(self, norm: float) -> float:
         """Pen width of a gradient, by the logarithm of its norm among those in the picture."""

@@ -6,11 +6,13 @@ remains is a graph without cycles again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from minigrad import functional
 from minigrad.graph import Scope
+from minigrad.primitive import REGISTRY
 from minigrad.viz.tape import Tape, Vertex
 
 __all__ = ["Fold", "Scopes", "Unit", "fold_tape"]
@@ -19,6 +21,7 @@ Fold = Literal["auto"] | bool
 LONGEST_PERIOD = 8
 MANY = 8  # inputs from outside that are still drawn one by one where ops are not
 DEEPEST = 12  # boxes inside each other
+FUNCTIONS = frozenset(vars(functional)["__all__"])
 FEW = 4  # cards that say too little: repeats and runs are tried before folding to so few
 
 
@@ -66,13 +69,14 @@ class Scopes:
                 self.children[scope.parent].append(scope)
         self.composites: set[Scope] = set()
         for scope in self.inside_out():
-            plain = scope.title in ("", "function")
             nested = all(child in self.composites for child in self.children[scope])
-            if plain and nested and scope not in direct:
+            # What a function of minigrad is given stays an operand, whatever it is.
+            function = scope not in direct or scope.name in FUNCTIONS
+            if self.plain(scope) and nested and function:
                 self.composites.add(scope)
         self.heights: dict[Scope, int] = {}
         for scope in self.inside_out():
-            if scope not in self.composites:
+            if scope not in self.composites and not self.layer(scope):
                 below = [self.heights[c] for c in self.children[scope] if c in self.heights]
                 self.heights[scope] = 1 + max(below, default=-1)
 
@@ -81,6 +85,15 @@ class Scopes:
         leaf = self.vertices[index]
         named = leaf.kind == "leaf" and leaf.name is not None
         return named and len(user.parents) > 1 and leaf.shape != user.shape
+
+    def plain(self, scope: Scope) -> bool:
+        """Whether a scope is a function rather than a module."""
+        return scope.title in ("", "function")
+
+    def layer(self, scope: Scope) -> bool:
+        """Whether it is where a ``Sequential`` calls a function, whose own card says enough."""
+        title = scope.title
+        return len(scope.label) == 2 and (title in FUNCTIONS or title in REGISTRY)
 
     def inside_out(self) -> list[Scope]:
         """Scopes, children before their parents."""
@@ -154,7 +167,7 @@ class _Folding:
             scope is not None
             and self.fold is not False
             and scope.parent is not None
-            and scope.title in ("", "function")
+            and (self.scopes.plain(scope) or self.scopes.layer(scope))
         ):
             scope = scope.parent
         chain = self.scopes.chain(scope)
@@ -184,23 +197,41 @@ class _Folding:
         seen: set[int] = set()
         units: list[Unit] = []
         for unit in ops:
-            for m in unit.members:
-                for p in self.tape.vertices[m].inputs:
-                    v = self.tape.vertices[p]
-                    if v.kind == "op" or p in seen:
-                        continue
-                    seen.add(p)
-                    consumers = [of[c] for c in self.scopes.consumers[p]]
-                    if not self.hidden(v, consumers):
-                        home = None
-                        if not self.is_input(v):
-                            home = self.scopes.common([c.home for c in consumers])
-                        units.append(Unit("vertex", [p], home))
+            leaves = [v for m in unit.members for v in self.operands(m) if v.kind != "op"]
+            starved = unit.kind == "composite" and not self.fed(unit, of)
+            largest = max((v.size for v in leaves if v.kind == "constant"), default=0)
+            for v in leaves:
+                if v.index in seen:
+                    continue
+                seen.add(v.index)
+                consumers = [of[c] for c in self.scopes.consumers[v.index]]
+                only = starved and v.kind == "constant" and v.size == largest > 1
+                if only or not self.hidden(v, consumers):
+                    home = None
+                    if not (only or self.is_input(v)):
+                        home = self.scopes.common([c.home for c in consumers])
+                    units.append(Unit("vertex", [v.index], home))
+                    starved = starved and not only
             units.append(unit)
         alone = [v.index for v in self.tape.vertices if v.kind == "leaf" and v.index not in seen]
         used = self.scopes.consumers
         units += [Unit("vertex", [i], None) for i in alone if i not in used]
         return units
+
+    def operands(self, index: int) -> list[Vertex]:
+        """What a vertex was made of."""
+        return [self.tape.vertices[p] for p in self.tape.vertices[index].inputs]
+
+    def fed(self, unit: Unit, of: Mapping[int, Unit]) -> bool:
+        """Whether a function is given anything that has a card, parameters apart."""
+        for m in unit.members:
+            for v in self.operands(m):
+                outside = v.kind == "op" and of[v.index] is not unit
+                if outside or (v.kind == "constant" and not self.hidden(v, [unit])):
+                    return True
+                if v.kind == "leaf" and v.shape == self.tape.vertices[unit.members[-1]].shape:
+                    return True
+        return False
 
     def is_input(self, v: Vertex) -> bool:
         """Whether a constant is data that came from outside, and not something made on the way."""
@@ -215,8 +246,10 @@ class _Folding:
         if any(c is not consumers[0] for c in consumers) or consumers[0].kind == "vertex":
             return False
         if consumers[0].kind == "composite":
-            if v.kind == "leaf" or v.name is not None or v.dtype.startswith(("int", "uint")):
+            if v.kind == "leaf" or v.name is not None:
                 return False
+            if v.dtype.startswith(("int", "uint", "bool")):  # labels, or what a function looked up
+                return consumers[0].members[-1] not in self.tape.outputs
             # Targets have the shape of what they are compared with; the rest was made inside.
             user = self.tape.vertices[self.scopes.consumers[v.index][0]]
             return v.shape != user.shape or user.scope is None or user.scope.name == "dropout"

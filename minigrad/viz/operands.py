@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,12 @@ _SIGNS = {
 class Namer:
     """Names for every vertex: those given by users, and ``x``, ``y``, ``p`` for the rest."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, drawn: Container[int] = ()) -> None:
         self.vertices = tape.vertices
         self.paths: dict[int, str] = {}
         self.names: dict[int, str] = {}
         taken = {v.name for v in tape.vertices if v.name is not None}
-        for v in tape.vertices:
+        for v in sorted(tape.vertices, key=lambda v: v.index not in drawn):
             if v.kind == "op":
                 continue
             if v.name is not None:
@@ -95,7 +96,8 @@ class Namer:
         elif v.op not in _SIGNS and any(i in v.numbers for i in range(len(v.parents))):
             parts.append(", ".join(name or "in" for name in shown))
         for name, value in v.params.items():
-            if not _same(value, v.primitive.statics.get(name)):
+            told = name == "shape"  # the card's own
+            if not told and not _same(value, v.primitive.statics.get(name)):
                 parts.append(_setting(name, value))
         return "  ".join(parts)
 
@@ -124,7 +126,7 @@ def _setting(name: str, value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{name} {value.shape}"
     text = getattr(value, "__name__", None) or str(value)
-    return text if name == "shape" else f"{name}={text}"[:32]
+    return f"{name}={text}"[:32].replace("-", "−")
 
 
 def _index(part: Any) -> str:

@@ -71,9 +71,9 @@ def read(
 
 
 def _unused(reader: Reader, expected: Mapping[str, Tensor]) -> list[Finding]:
-    """Add the leaves that nothing was made of."""
+    """Add the leaves that nothing was made of, and say where they were cut off."""
     found = []
-    for name, tensor in expected.items():
+    for name, tensor in (expected or _of_modules(reader)).items():
         node = tensor.node
         if node is None or node in reader.of_node or not tensor.is_leaf:
             continue
@@ -81,6 +81,29 @@ def _unused(reader: Reader, expected: Mapping[str, Tensor]) -> list[Finding]:
         reader.of_node[node] = vertex.index
         vertex.value = digest(tensor.numpy())
         found.append(Finding("unused", vertex.index, "not used by the output"))
+    if found:
+        for v in reader.vertices:
+            array = reader.arrays.get(v.index) if v.kind == "constant" else None
+            # Only what a recorded op has made is read-only, and it would not be a constant here.
+            made = isinstance(array, np.ndarray) and array.base is None
+            if array is not None and made and not array.flags.writeable:
+                found.append(diagnose.of_cut(v, len(found)))
+                break
+    return found
+
+
+def _of_modules(reader: Reader) -> dict[str, Tensor]:
+    """The parameters of the outermost modules that took part."""
+    found: dict[str, Tensor] = {}
+    labels = {}
+    for scope in {v.scope for v in reader.vertices if v.scope is not None}:
+        while scope.parent is not None:
+            scope = scope.parent
+        labels[id(scope.label)] = scope.label
+    for label in labels.values():
+        module = label[2]() if len(label) > 2 else None
+        if module is not None:
+            found |= dict(module.named_parameters())
     return found
 
 

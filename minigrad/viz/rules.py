@@ -15,6 +15,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from minigrad.primitive import OUT, Primitive, Rule
+from minigrad.viz.markup import LONGEST
 
 __all__ = ["Writer", "asks_for", "rule_text"]
 
@@ -45,8 +46,27 @@ _CALLED: dict[str, str] = {
     "less_equal": "≤",
     "floor_divide": "//",
     "logical_and": "and",
+    "add": "+",
 }
+# What private functions of the ops come to: {0} is their first argument.
+_PHRASES: dict[str, str] = {
+    "share": "{0} where {1} = {3}, else 0",
+    "inside": "{1} ≤ {0} ≤ {2}",
+    "loggable": "{1}",
+    "like": "{0}",
+    "number_like": "{0}",
+    "asarray": "{0}",
+    "expand_reduced": "{0}",
+    "one_minus_square": "1 − {0}²",
+    "float": "{0}",  # a rule's way of keeping float32 float32
+    "unsort": "{0} where it stood before sorting",
+    "hazard": "φ({0}) / Φ({0})",
+    "pull_transpose": "{0} with its axes in the order before",
+    "pull_polygamma": "{0} × the next derivative",
+}
+_LOOSE = ("one_minus_square", "share", "inside", "unsort", "pull_transpose")
 _POWERS = str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·")
+_TYPED = {" - ": " − ", " * ": " × ", "** ": "^ ", ".T": "ᵀ"}
 _ATOM = 9
 
 
@@ -160,10 +180,16 @@ class Writer:
             return f"Σ {self.write(arguments[0], 3)}", 2
         if plain == "spread":
             plain = "repeat"
-        if plain == "float":  # a rule's way of keeping float32 float32
-            return self.node(arguments[0])
-        if plain == "expand_reduced" or (plain == "asarray" and arguments):
-            return self.node(arguments[0])
+        if plain in _PHRASES and _PHRASES[plain] in ("{0}", "{1}"):
+            return self.node(node.args[int(_PHRASES[plain][1])])
+        if plain in _PHRASES:
+            text = _PHRASES[plain].format(*(self.write(a, _ATOM) for a in node.args))
+            return text, 0 if plain in _LOOSE else 2
+        told = _told(self.scope.get(name))
+        if told is not None:
+            parameters = self.scope[name].__code__.co_varnames
+            inner = {p: self.write(a, _ATOM) for p, a in zip(parameters, node.args, strict=False)}
+            return Writer(inner, {}).node(told)
         if method and isinstance(node.func, ast.Attribute):
             if node.func.attr in ("astype", "copy", "reshape"):
                 return self.node(node.func.value)
@@ -200,20 +226,39 @@ def _source(code: CodeType) -> ast.expr | None:
     return found[0].body if found else None
 
 
+def _told(function: Any) -> ast.expr | None:
+    """The expression that the docstring of a function begins with, if it does."""
+    if not isinstance(function, FunctionType):
+        return None
+    line = (function.__doc__ or "").strip().split("\n")[0].rstrip(".")
+    quoted = re.match(r"``([^`]+)``($|[,;])", line)
+    try:
+        return ast.parse(quoted[1].replace("²", "**2"), mode="eval").body if quoted else None
+    except SyntaxError:
+        return None
+
+
 @functools.cache
 def _body(rule: Rule) -> ast.expr | str:
     """What a rule computes: an expression, or the sentence that its docstring begins with."""
     code = getattr(rule, "__code__", None)
     if code is not None and code.co_name == "<lambda>":
         return _source(code) or ""
-    line = (getattr(rule, "__doc__", None) or "").strip().split("\n")[0].rstrip(".")
-    quoted = re.match(r"``([^`]+)``($|[,;])", line)
-    if quoted:
-        try:
-            return ast.parse(quoted[1], mode="eval").body
-        except SyntaxError:
-            pass
-    return re.split(r"[,;]", line)[0] or f"{getattr(rule, '__name__', 'rule')}(g)"
+    told = _told(rule)
+    if told is not None:
+        return told
+    paragraph = " ".join((getattr(rule, "__doc__", None) or "").split("\n\n")[0].split())
+    line = re.split(r"[.:](?: |$)|;", paragraph)[0]
+    while len(line) > LONGEST and "," in line:
+        line = line[: line.rfind(",")]
+    return line or f"{getattr(rule, '__name__', 'rule')}(g)"
+
+
+def _typeset(text: str) -> str:
+    """Signs of mathematics for those of Python, in a sentence that is not an expression."""
+    for sign, better in _TYPED.items():
+        text = text.replace(sign, better)
+    return "−" + text[1:] if text[:1] == "-" else text
 
 
 def rule_text(
@@ -247,7 +292,7 @@ def rule_text(
     if isinstance(body, str):
         if not body:
             return f"rule of {primitive.name}"
-        text = re.sub(r"``([^`]+)``", lambda m: names.get(m[1], m[1]), body)
+        text = _typeset(re.sub(r"``([^`]+)``", lambda m: names.get(m[1], m[1]), body))
         return text[0].lower() + text[1:] if text[1:2].islower() else text
     scope = rule.__globals__ if isinstance(rule, FunctionType) else {}
     arrays = frozenset(primitive.inputs) - set(known)

@@ -1,12 +1,14 @@
 """The text of a rule is what the rule computes."""
 
 import ast
+import re
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad.primitive import REGISTRY, Primitive
+from minigrad.viz.markup import LONGEST
 from minigrad.viz.rules import Writer, asks_for, rule_text
 
 
@@ -48,6 +50,37 @@ def test_every_rule_of_the_registry_has_a_text_that_is_not_its_source():
                 assert text, primitive
                 assert "lambda" not in text, text
                 assert "np." not in text, text
+                assert len(text) <= 2 * LONGEST, text
+                assert not re.search(r"``| - | \* |\*\*|\.T\b|\b_|pull_", text), text
+
+
+def test_rules_call_only_what_readers_know():
+    """What a text calls is an op or a function of mathematics, not a helper of the source."""
+    mathematics = {*REGISTRY, "copyltu", "diag", "inv", "log", "polar", "repeat", "skew", "softmax"}
+    for primitive in list(REGISTRY.values()):
+        for i, name in enumerate(primitive.inputs):
+            if name in primitive.rules:
+                text = rule_text(primitive, i, {}, {**primitive.statics, "x_shape": (2, 3)})
+                called = set(re.findall(r"([A-Za-z_]\w+)\(", text))
+                assert called <= mathematics | {primitive.name}, (primitive.name, text)
+
+
+@pytest.mark.parametrize(
+    ("op", "text"),
+    [
+        ("maximum", "g where u = out, else 0"),
+        ("clip", "g where lo ≤ u ≤ hi, else 0"),
+        ("erf", "g × 1.128 × exp(−u²)"),
+        ("hypot", "g × u / out"),
+        ("arctan2", "g × w / (u² + w²)"),
+        ("arcsin", "g / sqrt(1 − u²)"),
+        ("logaddexp", "g × sigmoid(u − w)"),
+        ("log_ndtr", "g × (φ(u) / Φ(u))"),
+    ],
+)
+def test_helpers_of_rules_are_written_out(op, text):
+    names = {"a": "u", "b": "w", "x": "u", "a_min": "lo", "a_max": "hi"}
+    assert rule_text(REGISTRY[op], 0, names, {}) == text
 
 
 @pytest.fixture
@@ -89,7 +122,11 @@ def test_the_docstring_speaks_for_a_function(declared):
 
         made: Primitive[...] = mg.primitive(name=rule.__name__)(mg.defvjp(x=rule)(kernel))
         texts.append(rule_text(made, 0, {"x": "input"}, {}))
-    assert texts == ["g × 2", "hand the cotangent of input to the next", "pull_silently(g)"]
+    assert texts == [
+        "g × 2",
+        "hand the cotangent of input to the next, unchanged",
+        "pull_silently(g)",
+    ]
 
 
 def test_without_source_the_op_is_named(declared):
