@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -17,6 +16,7 @@ from minigrad.ops import approximation, special
 from minigrad.primitive import REGISTRY
 from minigrad.testing import gradcheck
 from minigrad.testing.samples import call_of, cases_of, kind_of
+from tests.ops.exact import mpmath
 
 inf, nan = np.inf, np.nan
 KINKS = Path(__file__).parents[2] / "docs" / "reference" / "kinks.md"

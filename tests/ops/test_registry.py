@@ -7,7 +7,6 @@ and a test holds that no table says more or less than what is so.
 import itertools
 import math
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from minigrad.primitive import REGISTRY as DECLARED
 from minigrad.tensor import Tensor
 from minigrad.testing import gradcheck
 from minigrad.testing.samples import call_of, cases_of, interval, kind_of, takes_matrices
+from tests.ops.exact import mpmath
 
 # What minigrad itself declares; other tests and pages declare ops of their own.
 REGISTRY = {name: op for name, op in DECLARED.items() if op.__module__.startswith("minigrad.")}
