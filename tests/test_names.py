@@ -309,7 +309,7 @@ def test_what_asks_for_attributes_is_not_disturbed():
 def test_a_layer_without_parameters_is_told_to_be_a_function(name):
     assert words_of(mg.nn, name).endswith(f"is a function: write {LAYERS[name]}")
     assert eval(LAYERS[name], {"mg": mg}) is not None
-    assert words_of(mg.nn, "Lineal") == "minigrad.nn has no 'Lineal'"
+    assert words_of(mg.nn, "Lineal") == "minigrad.nn has no 'Lineal': did you mean 'Linear'?"
     assert not hasattr(mg.nn, "__path_of__")
 
 

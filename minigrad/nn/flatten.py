@@ -1,4 +1,4 @@
-"""Layers without parameters that rearrange axes."""
+"""Layers without parameters that rearrange axes, or nothing at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from minigrad import ops
 from minigrad.nn.module import Module
 
-__all__ = ["Flatten"]
+__all__ = ["Flatten", "Identity"]
 
 
 class Flatten(Module):
@@ -28,3 +28,15 @@ class Flatten(Module):
         shape = np.shape(x)
         lead = shape[: self.start_axis]
         return ops.reshape(x, (*lead, math.prod(shape[self.start_axis :])))
+
+
+class Identity(Module):
+    """Returns what it is given: stands where a layer was taken out.
+
+    >>> Identity()(np.ones(2))
+    array([1., 1.])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Return ``x``."""
+        return x

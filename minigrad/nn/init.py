@@ -1,7 +1,8 @@
 """Initial values of parameters. Each function returns an initialiser: ``(shape, rng) -> array``.
 
 ``fan_in`` is the number of inputs of a unit and ``fan_out`` the number of its outputs: for a weight
-of shape ``(in_features, out_features)`` its rows and columns.
+of shape ``(in_features, out_features)`` its rows and columns. Kernels of convolutions have more
+than two axes, ``(out_channels, in_channels, *window)``; there both count the window, too.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from minigrad import ops
 from minigrad.errors import DTypeError
 from minigrad.random import generator
 
@@ -23,7 +25,9 @@ __all__ = [
     "kaiming_uniform",
     "normal",
     "ones",
+    "orthogonal",
     "set_default_dtype",
+    "truncated_normal",
     "uniform",
     "xavier_normal",
     "xavier_uniform",
@@ -69,13 +73,15 @@ def make(
     return values.astype(default_dtype() if dtype is None else dtype)
 
 
-def _fans(shape: Shape) -> tuple[int, int]:
+def _fans(shape: Shape) -> tuple[int, ...]:
     if not shape:
         return 1, 1
     if len(shape) == 1:
         return shape[0], shape[0]
+    if len(shape) == 2:
+        return shape
     window = math.prod(shape[2:])
-    return shape[0] * window, shape[1] * window
+    return shape[1] * window, shape[0] * window
 
 
 def constant(value: float) -> Initialiser:
@@ -123,6 +129,52 @@ def normal(std: float = 0.01, mean: float = 0.0) -> Initialiser:
     return lambda shape, rng: rng.normal(mean, std, shape)
 
 
+def truncated_normal(
+    std: float = 0.02, mean: float = 0.0, low: float = -2.0, high: float = 2.0
+) -> Initialiser:
+    """Normal, of what lies between ``low`` and ``high``; these are values, not multiples of std.
+
+    >>> values = truncated_normal(1.0, low=-0.5, high=2.0)((1000,), np.random.default_rng(0))
+    >>> bool(values.min() >= -0.5), bool(values.max() <= 2.0), bool(values.mean() > 0.3)
+    (True, True, True)
+    """
+    if not low < high or not std > 0.0:
+        raise ValueError(f"truncated_normal needs low < high and std > 0: {low}, {high}, {std}")
+
+    def draw(shape: Shape, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        bounds = (np.array([low, high]) - mean) / (std * math.sqrt(2.0))
+        flip = -1.0 if bounds[0] > 0.0 else 1.0  # digits are left where erf is not close to 1
+        first, last = (math.erf(bound) for bound in sorted(flip * bounds))
+        if first == last:
+            raise ValueError(f"truncated_normal: nothing of the normal is in {low} .. {high}")
+        values = flip * ops.erfinv(rng.uniform(first, last, shape)) * math.sqrt(2.0)
+        return np.clip(np.asarray(values) * std + mean, low, high)
+
+    return draw
+
+
+def orthogonal(gain: float = 1.0) -> Initialiser:
+    """Orthogonal rows or columns of length ``gain``, whichever are fewer (Saxe et al., 2014).
+
+    Axes after the first are taken as one. A square weight keeps the length of every vector.
+
+    >>> weight = orthogonal()((3, 2), np.random.default_rng(0))
+    >>> np.allclose(weight.T @ weight, np.eye(2))
+    True
+    """
+
+    def draw(shape: Shape, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        if len(shape) < 2:
+            raise ValueError(f"orthogonal needs rows and columns, not {shape}")
+        rows, columns = shape[0], math.prod(shape[1:])
+        tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(tall)
+        q = q * np.where(np.diag(r) < 0.0, -1.0, 1.0)  # so that all such matrices are as likely
+        return gain * (q if rows >= columns else q.T).reshape(shape)
+
+    return draw
+
+
 def xavier_uniform(gain: float = 1.0) -> Initialiser:
     """Uniform of variance ``2 gain² / (fan_in + fan_out)``: keeps the size of signals both ways
     through sigmoid and tanh (Glorot and Bengio, 2010).
@@ -149,25 +201,37 @@ def xavier_normal(gain: float = 1.0) -> Initialiser:
     )
 
 
-def kaiming_uniform(gain: float = math.sqrt(2.0)) -> Initialiser:
+def kaiming_uniform(
+    gain: float = math.sqrt(2.0), mode: Literal["fan_in", "fan_out"] = "fan_in"
+) -> Initialiser:
     """Uniform of variance ``gain² / fan_in``: keeps the size of signals through relu
-    (He et al., 2015).
+    (He et al., 2015). With ``mode="fan_out"`` it keeps that of the gradients on their way back.
 
     >>> float(kaiming_uniform()((500, 500), np.random.default_rng(0)).var().round(4))
     0.004
     """
 
     def draw(shape: Shape, rng: np.random.Generator) -> np.ndarray[Any, Any]:
-        bound = gain * math.sqrt(3.0 / max(_fans(shape)[0], 1))
+        bound = gain * math.sqrt(3.0 / max(_fans(shape)[which], 1))
         return rng.uniform(-bound, bound, shape)
 
+    which = _which(mode)
     return draw
 
 
-def kaiming_normal(gain: float = math.sqrt(2.0)) -> Initialiser:
-    """Normal of variance ``gain² / fan_in`` (He et al., 2015).
+def kaiming_normal(
+    gain: float = math.sqrt(2.0), mode: Literal["fan_in", "fan_out"] = "fan_in"
+) -> Initialiser:
+    """Normal of variance ``gain² / fan_in``, or ``gain² / fan_out`` (He et al., 2015).
 
     >>> float(kaiming_normal()((500, 500), np.random.default_rng(0)).var().round(4))
     0.004
     """
-    return lambda shape, rng: rng.normal(0.0, gain / math.sqrt(max(_fans(shape)[0], 1)), shape)
+    which = _which(mode)
+    return lambda shape, rng: rng.normal(0.0, gain / math.sqrt(max(_fans(shape)[which], 1)), shape)
+
+
+def _which(mode: str) -> int:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
+    return 0 if mode == "fan_in" else 1

@@ -195,6 +195,29 @@ def test_dropout_works_only_while_training():
 
 
 @pytest.mark.parametrize(
+    ("layer", "shape", "spatial"),
+    [
+        (nn.Dropout1d(0.5, rng=0), (4, 16, 5), 1),
+        (nn.Dropout2d(0.5, rng=0), (4, 16, 3, 2), 2),
+        (nn.Dropout3d(0.5, rng=0), (4, 16, 2, 2, 2), 3),
+    ],
+)
+def test_dropout_of_channels_drops_them_whole(layer, shape, spatial):
+    out = layer(np.ones(shape)).reshape(4, 16, -1)
+    assert set(np.unique(out)) == {0.0, 2.0}
+    assert (out == out[:, :, :1]).all()
+    assert layer.eval()(np.ones(shape)).min() == 1.0
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    x = np.random.default_rng(0).normal(size=(500, 500))
+    out = nn.AlphaDropout(0.3, rng=0)(x)
+    assert abs(out.mean()) < 0.01
+    assert abs(out.var() - 1.0) < 0.02
+    assert nn.AlphaDropout(0.3).eval()(x) is x
+
+
+@pytest.mark.parametrize(
     ("shape", "start", "flat"),
     [
         ((2, 3, 4), 1, (2, 12)),
@@ -241,6 +264,8 @@ def test_sequential_takes_any_function_of_one_tensor():
         (init.kaiming_uniform(1.0), 1 / 300, math.sqrt(3 / 300)),
         (init.kaiming_normal(), 2 / 300, None),
         (init.kaiming_normal(1.0), 1 / 300, None),
+        (init.kaiming_normal(1.0, "fan_out"), 1 / 200, None),
+        (init.kaiming_uniform(mode="fan_out"), 2 / 200, math.sqrt(6 / 200)),
     ],
 )
 def test_random_values_have_the_variance_and_bound_of_their_formula(initialiser, variance, bound):
@@ -255,12 +280,48 @@ def test_random_values_have_the_variance_and_bound_of_their_formula(initialiser,
 
 def test_fans_count_windows_and_vectors():
     rng = np.random.default_rng
-    window = init.kaiming_normal()((10, 50, 20, 20), rng(0))  # fan_in is 10 * 20 * 20
+    window = init.kaiming_normal()((50, 10, 20, 20), rng(0))  # fan_in is 10 * 20 * 20
     np.testing.assert_allclose(window.var(), 2 / 4000, rtol=0.02)
+    back = init.kaiming_normal(mode="fan_out")((50, 10, 20, 20), rng(0))
+    np.testing.assert_allclose(back.var(), 2 / 20000, rtol=0.02)
+    with pytest.raises(ValueError, match="mode is 'fan_in' or 'fan_out', not 'fan'"):
+        init.kaiming_uniform(mode="fan")  # type: ignore[arg-type]
     vector = init.kaiming_uniform(1.0)((3000,), rng(0))
     np.testing.assert_allclose(vector.var(), 1 / 3000, rtol=0.1)
     assert init.xavier_normal()((), rng(0)).shape == ()
     assert init.kaiming_uniform()((0, 3), rng(0)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (4, 2, 3), (6, 1, 2, 2)])
+def test_orthogonal_keeps_lengths(shape):
+    weight = init.orthogonal(2.0)(shape, np.random.default_rng(0)).reshape(shape[0], -1)
+    gram = weight @ weight.T if weight.shape[0] < weight.shape[1] else weight.T @ weight
+    np.testing.assert_allclose(gram, 4.0 * np.eye(len(gram)), atol=1e-12)
+    with pytest.raises(ValueError, match="orthogonal needs rows and columns"):
+        init.orthogonal()((3,), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("std", "mean", "low", "high"),
+    [(1.0, 0.0, -2.0, 2.0), (0.5, 1.0, 0.0, 1.25), (1.0, 0.0, 3.0, 9.0), (1.0, 0.0, -9.0, -6.0)],
+)
+def test_truncated_normal_has_the_moments_of_its_density(std, mean, low, high):
+    values = init.truncated_normal(std, mean, low, high)((100_000,), np.random.default_rng(0))
+    assert low <= values.min() < values.max() <= high
+    x = np.linspace(low, high, 200_001)
+    density = np.exp(-(((x - mean) / std) ** 2) / 2)
+    exact = (x * density).sum() / density.sum()
+    variance = ((x - exact) ** 2 * density).sum() / density.sum()
+    assert abs(values.mean() - exact) < 6 * math.sqrt(variance / values.size)
+    np.testing.assert_allclose(values.var(), variance, rtol=0.03)
+
+
+def test_truncated_normal_refuses_what_has_no_values():
+    for settings in [(1.0, 0.0, 2.0, 1.0), (0.0, 0.0, -1.0, 1.0)]:
+        with pytest.raises(ValueError, match="needs low < high and std > 0"):
+            init.truncated_normal(*settings)
+    with pytest.raises(ValueError, match="nothing of the normal is in"):
+        init.truncated_normal(1.0, 0.0, 90.0, 91.0)((2,), np.random.default_rng(0))
 
 
 def test_constants_draw_nothing():

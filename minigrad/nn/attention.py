@@ -1,0 +1,285 @@
+"""Attention with several heads, and the layer of a transformer that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.errors import ShapeError
+from minigrad.functional import scaled_dot_product_attention
+from minigrad.functional.composition import as_operand
+from minigrad.nn import init as initialisers
+from minigrad.nn.dropout import Dropout
+from minigrad.nn.init import Initialiser
+from minigrad.nn.linear import Linear, in_dtype
+from minigrad.nn.module import Module, Parameter
+from minigrad.nn.normalization import LayerNorm
+from minigrad.primitive import Array
+
+__all__ = ["MultiHeadAttention", "TransformerEncoderLayer"]
+
+Rng = np.random.Generator | int | None
+
+
+class MultiHeadAttention(Module):
+    """Attention of ``num_heads`` heads at once, each in a part of the features.
+
+    Queries, keys and values are the thirds of ``x @ in_proj_weight + in_proj_bias``; what the heads
+    give is joined and goes through ``out_proj``. ``in_proj_weight`` has shape ``(embed_dim,
+    3 * embed_dim)``.
+
+    Args:
+        embed_dim: Features of queries, keys, values and the result.
+        num_heads: Number of heads; it divides the features.
+        dropout: Probability with which weights of the attention are dropped in training.
+        bias: Whether there are biases.
+        batch_first: Whether inputs are ``(batch, length, features)``; else ``(length, batch,
+            features)``.
+        init: Initialiser of the weights; by default ``xavier_uniform``.
+        dtype: Floating dtype of the parameters, to which inputs are converted.
+        rng: Where initial values and dropout are drawn from; by default the global stream.
+
+    >>> layer = MultiHeadAttention(8, num_heads=2)
+    >>> x = np.ones((3, 5, 8))
+    >>> layer(x, is_causal=True).shape
+    (3, 5, 8)
+    >>> output, weights = layer(x, need_weights=True)
+    >>> weights.shape  # (batch, heads, queries, keys)
+    (3, 2, 5, 5)
+    """
+
+    in_proj_bias: Parameter | None
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        batch_first: bool = True,
+        init: Initialiser | None = None,
+        dtype: Any = None,
+        rng: Rng = None,
+    ) -> None:
+        if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
+            raise ValueError(f"MultiHeadAttention: {embed_dim} features in {num_heads} heads")
+        if not 0.0 <= dropout <= 1.0:
+            raise ValueError(f"MultiHeadAttention: dropout is a probability, not {dropout}")
+        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
+        self.batch_first = batch_first
+        self.rng = None if rng is None else np.random.default_rng(rng)
+        init = init or initialisers.xavier_uniform()
+        weight = initialisers.make(init, (embed_dim, 3 * embed_dim), dtype, self.rng)
+        self.in_proj_weight = Parameter(weight, name="in_proj_weight")
+        zeros = np.zeros(3 * embed_dim, weight.dtype)
+        self.in_proj_bias = Parameter(zeros, name="in_proj_bias") if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, init=init, dtype=dtype, rng=self.rng)
+
+    def forward(
+        self,
+        query: Any,
+        key: Any = None,
+        value: Any = None,
+        *,
+        key_padding_mask: Any = None,
+        attn_mask: Any = None,
+        is_causal: bool = False,
+        need_weights: bool = False,
+    ) -> Any:
+        """Return what each query reads from the values.
+
+        Args:
+            query: ``(batch, length, features)``, or without the batch.
+            key: What answers the queries; by default they themselves, which is self-attention.
+            value: What is read; by default the keys.
+            key_padding_mask: Booleans ``(batch, keys)``, true where a key is padding that no query
+                attends to.
+            attn_mask: Booleans, **true where a query may attend to a key** as in
+                ``scaled_dot_product_attention`` (PyTorch's layer means the reverse), or numbers
+                that are added to the scores; of a shape that broadcasts to ``(batch, heads,
+                queries, keys)``.
+            is_causal: Whether query ``i`` attends to keys ``0 .. i`` only.
+            need_weights: Whether to return the weights of the attention, too.
+
+        Returns:
+            An array of the shape of ``query``; with ``need_weights`` a pair of it and the weights
+            ``(batch, heads, queries, keys)``.
+
+        Raises:
+            ShapeError: If an input has another number of features, or shapes do not fit.
+        """
+        alone = np.ndim(query) == 2
+        q, k, v = (self._heads(part) for part in self._project(query, key, value, alone))
+        mask = _allowed(key_padding_mask, attn_mask, k.shape, alone)
+        p = self.dropout if self.training else 0.0
+        settings: dict[str, Any] = {"attn_mask": mask, "dropout_p": p, "is_causal": is_causal}
+        if need_weights:  # values that are unit vectors read the weights themselves
+            unit = np.eye(k.shape[-2], dtype=k.dtype)
+            weights = scaled_dot_product_attention(q, k, unit, rng=self.rng, **settings)
+            read = ops.matmul(weights, v)
+        else:
+            read = scaled_dot_product_attention(q, k, v, rng=self.rng, **settings)
+        joined = ops.swapaxes(read, 1, 2)
+        out = self.out_proj(ops.reshape(joined, (*joined.shape[:2], self.embed_dim)))
+        if alone:
+            out = out[0]
+        elif not self.batch_first:
+            out = ops.swapaxes(out, 0, 1)
+        if not need_weights:
+            return out
+        return out, weights[0] if alone else weights
+
+    def _project(self, query: Any, key: Any, value: Any, alone: bool) -> list[Array]:
+        """Queries, keys and values ``(batch, length, features)``, in one product if they can be."""
+        given = [query, query if key is None else key]
+        given.append(given[1] if value is None else value)
+        kind = self.in_proj_weight.dtype
+        inputs: list[Array] = []
+        for i, (name, x) in enumerate(zip(("query", "key", "value"), given, strict=True)):
+            if i and x is given[i - 1]:
+                inputs.append(inputs[-1])
+                continue
+            x = in_dtype(x, kind)
+            if len(x.shape) != 3 - alone or x.shape[-1] != self.embed_dim:
+                order = "batch, length" if self.batch_first else "length, batch"
+                raise ShapeError(
+                    f"{self.title()}: {name} {x.shape} is not ({order}, {self.embed_dim})"
+                )
+            if alone:
+                x = ops.expand_dims(x, 0)
+            elif not self.batch_first:
+                x = ops.swapaxes(x, 0, 1)
+            inputs.append(x)
+        n = self.embed_dim
+        if inputs[0] is inputs[1] is inputs[2]:
+            product = self._affine(inputs[0], slice(None))
+            return [product[..., i * n : (i + 1) * n] for i in range(3)]
+        return [self._affine(x, slice(i * n, (i + 1) * n)) for i, x in enumerate(inputs)]
+
+    def _affine(self, x: Array, columns: slice) -> Array:
+        whole = columns == slice(None)
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        product = ops.matmul(x, weight if whole else weight[:, columns])
+        if bias is None:
+            return product
+        return product + (bias if whole else bias[columns])
+
+    def _heads(self, x: Array) -> Array:
+        """Part the features: ``(batch, heads, length, features / heads)``."""
+        parts = (*x.shape[:2], self.num_heads, self.embed_dim // self.num_heads)
+        return ops.swapaxes(ops.reshape(x, parts), 1, 2)
+
+    def title(self) -> str:
+        """Return the layer with its features and heads."""
+        return f"MultiHeadAttention({self.embed_dim}, {self.num_heads} heads)"
+
+
+def _allowed(padding: Any, mask: Any, keys: tuple[int, ...], alone: bool) -> Any:
+    """One mask, for ``scaled_dot_product_attention``, of both that a layer takes."""
+    if padding is None:
+        return mask
+    padding = np.asarray(padding)
+    if padding.dtype.kind != "b":
+        raise TypeError(f"key_padding_mask holds booleans, not {padding.dtype}")
+    padding = padding[None] if alone else padding
+    if padding.shape != (keys[0], keys[2]):
+        raise ShapeError(f"key_padding_mask {padding.shape} where {(keys[0], keys[2])} fits")
+    open_ = ~padding[:, None, None, :]
+    if mask is None:
+        return open_
+    mask = as_operand(mask)
+    return (
+        ops.logical_and(open_, mask) if mask.dtype.kind == "b" else ops.where(open_, mask, -np.inf)
+    )
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention, then two dense layers at each place, each around a shortcut.
+
+    ``x = norm1(x + self_attn(x))``, then ``norm2(x + linear2(activation(linear1(x))))`` (Vaswani et
+    al., 2017); with ``norm_first`` the norms stand inside the shortcuts: deeper stacks train.
+
+    Args:
+        d_model: Features of input and output.
+        nhead: Number of heads; it divides the features.
+        dim_feedforward: Features between the two dense layers.
+        dropout: Probability with which weights of the attention, and what the parts add, are
+            dropped in training.
+        activation: What bends between the dense layers.
+        layer_norm_eps: Added to the variance by both norms.
+        batch_first: Whether inputs are ``(batch, length, features)``; else ``(length, batch,
+            features)``.
+        norm_first: Whether norms stand before what they belong to.
+        bias: Whether there are biases.
+        dtype: Floating dtype of the parameters, to which inputs are converted.
+        rng: Where initial values and dropout are drawn from; by default the global stream.
+
+    >>> layer = TransformerEncoderLayer(8, nhead=2, dim_feedforward=16)
+    >>> layer(np.ones((3, 5, 8)), is_causal=True).shape
+    (3, 5, 8)
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Callable[[Any], Any] = ops.relu,
+        layer_norm_eps: float = 1e-5,
+        *,
+        batch_first: bool = True,
+        norm_first: bool = False,
+        bias: bool = True,
+        dtype: Any = None,
+        rng: Rng = None,
+    ) -> None:
+        rng = None if rng is None else np.random.default_rng(rng)
+        self.self_attn = MultiHeadAttention(
+            d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng
+        )
+        plain = initialisers.xavier_uniform()  # no activation follows the second one
+        self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype, rng=rng)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, init=plain, dtype=dtype, rng=rng)
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
+        self.dropout = Dropout(dropout, rng)
+        self.activation, self.norm_first = activation, norm_first
+
+    def forward(
+        self,
+        src: Any,
+        src_mask: Any = None,
+        src_key_padding_mask: Any = None,
+        is_causal: bool = False,
+    ) -> Any:
+        """Return an array of the shape of ``src``; the masks are those of MultiHeadAttention."""
+        x = in_dtype(src, self.linear1.weight.dtype)
+
+        def attend(x: Array) -> Array:
+            read = self.self_attn(
+                x,
+                attn_mask=src_mask,
+                key_padding_mask=src_key_padding_mask,
+                is_causal=is_causal,
+            )
+            return self.dropout(read)
+
+        def feed(x: Array) -> Array:
+            return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+        if self.norm_first:
+            x = x + attend(self.norm1(x))
+            return x + feed(self.norm2(x))
+        x = self.norm1(x + attend(x))
+        return self.norm2(x + feed(x))
+
+    def title(self) -> str:
+        """Return the layer with its features and heads."""
+        return (
+            f"TransformerEncoderLayer({self.linear1.in_features}, {self.self_attn.num_heads} heads)"
+        )
