@@ -1,6 +1,7 @@
 """Checks of gradients: of minigrad's own ops, of models, and of rules written in plain NumPy."""
 
 from minigrad.testing.assertion import assert_gradients, assert_vjp
+from minigrad.testing.foreign import from_jax, from_torch
 from minigrad.testing.gradcheck import check_vjp, gradcheck
 from minigrad.testing.report import (
     Finding,
@@ -19,5 +20,7 @@ __all__ = [
     "assert_gradients",
     "assert_vjp",
     "check_vjp",
+    "from_jax",
+    "from_torch",
     "gradcheck",
 ]

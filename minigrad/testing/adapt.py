@@ -31,7 +31,7 @@ class Adapted:
         self.arrays: list[Array] = []
         self.names: list[str] = []
         for name, argument in zip(argument_names(f, len(inputs)), inputs, strict=True):
-            for path, leaf in _paths(argument, name):
+            for path, leaf in paths(argument, name):
                 self.names.append(path)
                 self.arrays.append(leaf)
         self.params: list[Tensor] = []
@@ -49,7 +49,7 @@ class Adapted:
     def call(self, *leaves: Tensor) -> Tensor:
         """``f`` of Tensors in the places of the arrays; several outputs are joined flat."""
         rest = iter(leaves)
-        arguments = [_rebuilt(argument, rest) for argument in self.inputs]
+        arguments = [rebuilt(argument, rest) for argument in self.inputs]
         held = [(p, p._data, p._node) for p in self.params]
         try:
             for p, leaf in zip(self.params, rest, strict=True):
@@ -138,28 +138,28 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, int | float | bool)
 
 
-def _paths(value: Any, path: str) -> Iterator[tuple[str, Array]]:
+def paths(value: Any, path: str) -> Iterator[tuple[str, Array]]:
     """Every floating array in nested containers, with the way to it."""
     if isinstance(value, list) and _is_numbers(value):
         value = np.asarray(value)
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _paths(item, f"{path}[{key!r}]")
+            yield from paths(item, f"{path}[{key!r}]")
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
-            yield from _paths(item, f"{path}[{i}]")
+            yield from paths(item, f"{path}[{i}]")
     elif _is_floating(value):
         yield path, value.data if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _rebuilt(value: Any, leaves: Iterator[Tensor]) -> Any:
-    """The container with Tensors in the places that :func:`_paths` names."""
+def rebuilt(value: Any, leaves: Iterator[Tensor]) -> Any:
+    """The container with Tensors in the places that :func:`paths` names."""
     if isinstance(value, list) and _is_numbers(value):
         value = np.asarray(value)
     if isinstance(value, dict):
-        return {key: _rebuilt(item, leaves) for key, item in value.items()}
+        return {key: rebuilt(item, leaves) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [_rebuilt(item, leaves) for item in value]
+        items = [rebuilt(item, leaves) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return next(leaves) if _is_floating(value) else value
 

@@ -144,7 +144,7 @@ class Report:
 
     def __repr__(self) -> str:
         lines = [self._head()]
-        for said in (self.cause, *self.notes):
+        for said in (self.cause, *_gathered(self.notes)):
             if said:
                 lines += _wrapped(said)
         if self.findings:
@@ -168,7 +168,11 @@ class Report:
     def _repr_html_(self) -> str:
         """The report for a notebook: a table, and a map of each input that shows what is off."""
         text = [f"<b>{html.escape(self._head())}</b>"]
-        text += [f"<div>{html.escape(said)}</div>" for said in (self.cause, *self.notes) if said]
+        text += [
+            f"<div>{html.escape(said)}</div>"
+            for said in (self.cause, *_gathered(self.notes))
+            if said
+        ]
         if self.findings:
             rows = "".join(map(_html_row, self.findings[:SHOWN]))
             titles = "".join(f'<th style="{_CELL}">{t}</th>' for t in ("element", *_TITLES))
@@ -204,6 +208,19 @@ def page(report: Report, title: str) -> str:
 _TITLES = ("output", "rule", "finite difference", "verdict")
 _CELL = "text-align:left;padding:2px 14px 2px 0;border:0;background:#fff;color:#222"
 _ROOM = (18, 8, 12, 20)  # of a printed table's columns; the last one gets what is left
+
+
+def _gathered(notes: Sequence[str]) -> list[str]:
+    """Say once what is said of several elements: ``b[0], b[1]: checked nearby``."""
+    places: dict[str, list[str]] = {}
+    for note in notes:
+        where, colon, said = note.partition("]: ")
+        places.setdefault(said if colon else note, []).extend([f"{where}]"] if colon else [])
+    lines = []
+    for said, found in places.items():
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        lines.append(f"{', '.join(found[:SHOWN])}{more}: {said}" if found else said)
+    return lines
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from minigrad.testing import (
     GradientError,
     Inconclusive,
     NotDifferentiable,
+    Report,
     check_vjp,
 )
 from minigrad.testing.heat import COLOURS
@@ -159,6 +160,15 @@ def test_a_map_of_a_vector_is_wrapped_and_of_nothing_is_empty():
     assert shown(nothing._repr_html_()).keys() == {
         f"b[{i}]: fail, off by a relative 2" for i in (0, 1)
     }
+
+
+def test_what_is_said_of_many_elements_is_said_once():
+    notes = ("a note", *(f"b[{i}]: checked nearby" for i in range(10)), "c[0, 1]: moved")
+    assert repr(Report("pass", checked=3, notes=notes)).splitlines()[1:] == [
+        "  a note",
+        "  b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7] and 2 more: checked nearby",
+        "  c[0, 1]: moved",
+    ]
 
 
 def test_every_verdict_raises_its_own_error():
