@@ -33,8 +33,8 @@ def errors_of(made: Survey, position: int) -> NDArray[Any]:
     NaN stands where an element was not checked by itself, infinity where the gradient should be 0.
     """
     shape = made.subject.point[made.subject.active[position]].shape
-    rule = np.array([row[position] for row in made.rows]).reshape(len(made.rows), -1)
     measured = made.measured[position]
+    rule = np.array([row[position] for row in made.rows]).reshape(measured.shape)
     with np.errstate(all="ignore"):
         gap = np.abs(rule - measured)
         share = np.where(gap <= made.tolerances[position], 0.0, gap / np.abs(measured))
