@@ -19,6 +19,7 @@ from minigrad.viz.tape import Tape
 __all__ = ["Builder", "build"]
 
 _WORST = (
+    "failed",
     "detached",
     "unused",
     "non-finite",
@@ -235,7 +236,7 @@ def build(
         subtitle=_subtitle(builder, mode, show_values),
         mode=mode,
         theme=theme,
-        dtype=builder.vertices[tape.outputs[0]].dtype,
+        dtype=_dtype(tape),
         cards=cards,
         edges=edges,
         groups=builder.groups,
@@ -263,7 +264,7 @@ def _subtitle(builder: Builder, mode: str, show_values: bool) -> str:
     batches = [v.shape[0] for v in tape.vertices if v.kind == "constant" and len(v.shape) > 1]
     if batches and not output.shape:
         parts.append(f"batch of {batches[0]:,}")
-    parts.append(output.dtype)
+    parts.append(_dtype(tape))
     drawn = len(builder.units)
     shown = f"{ops:,} op{'s' * (ops != 1)}"
     if any(unit.kind not in ("vertex", "composite") for unit in builder.units):
@@ -279,4 +280,9 @@ def _subtitle(builder: Builder, mode: str, show_values: bool) -> str:
         parts.append("left half of a card: value, right half: gradient")
     if mode == "backward":
         parts.append("top: forward, bottom: backward, numbered in order; dotted: what was saved")
-    return " · ".join([*parts, *tape.notes]).replace("-", "−")
+    return " · ".join(filter(None, [*parts, *tape.notes])).replace("-", "−")
+
+
+def _dtype(tape: Tape) -> str:
+    """The dtype of the output, or of what a call was given that has none."""
+    return tape.vertices[tape.outputs[0]].dtype or tape.vertices[0].dtype

@@ -20,10 +20,12 @@ __all__ = ["describe_composite", "describe_fold", "describe_op", "inside"]
 def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
     """Operands and gradient rules of a single op."""
     card.title = v.op
+    if v.primitive is None:
+        card.rules = [] if builder.mode == "forward" else list(v.rules)
+        return
     card.subtitle = builder.namer.operands(v)
     if builder.mode == "forward" or not v.pulls:
         return
-    assert v.primitive is not None
     names = builder.namer.arguments(v)
     known = {**v.primitive.statics, **v.params}
     known |= {v.primitive.inputs[i]: number for i, number in v.numbers.items()}

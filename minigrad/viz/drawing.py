@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any, Literal
 
@@ -13,8 +13,10 @@ from minigrad.errors import BackwardError
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor
 from minigrad.viz.build import build
+from minigrad.viz.failure import draw_error
 from minigrad.viz.fold import Fold
 from minigrad.viz.graph import Graph
+from minigrad.viz.operands import by_array
 from minigrad.viz.reading import read
 from minigrad.viz.style import THEMES
 
@@ -24,7 +26,7 @@ Mode = Literal["both", "forward", "backward"]
 
 
 def draw(
-    output: Tensor | tuple[Tensor, ...],
+    output: Tensor | tuple[Tensor, ...] | BaseException,
     mode: Mode = "both",
     *,
     gradient: Any = None,
@@ -42,7 +44,8 @@ def draw(
     structure, shapes and the ``.grad`` of leaves are drawn.
 
     Args:
-        output: The tensor, usually a loss, or a tuple of several.
+        output: The tensor, usually a loss, or a tuple of several; or an exception that an op or a
+            walk back has raised: then what led to it is drawn, with the call that failed marked.
         mode: ``"both"`` shows value and gradient on one card, ``"forward"`` values only,
             ``"backward"`` puts every gradient rule as a card of its own under its op.
         gradient: Cotangent to start from; by default ones.
@@ -68,11 +71,19 @@ def draw(
     1  multiply  (2,)   #0    norm 4.12  norm 1.41
     2  sum       ()     #1    5.00       1.00
     """
+    if isinstance(output, BaseException):
+        look: dict[str, Any] = {
+            "title": title,
+            "fold": fold,
+            "theme": theme,
+            "max_cards": max_cards,
+        }
+        return draw_error(output, **look)
     outputs = _checked(output, mode, theme)
     frame = inspect.currentframe()
     caller = frame.f_back if frame is not None else None
     given = _given(inputs)
-    names = {**_variables(caller), **_by_array(given.items())}
+    names = {**_variables(caller), **by_array(given.items())}
     tape = read(
         outputs,
         names=names,
@@ -83,8 +94,8 @@ def draw(
     )
     if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
         tape.notes.append("started from ones, as the output is not a scalar")
-    look: dict[str, Any] = {"title": title, "theme": theme, "show_values": show_values}
-    return build(tape, mode=mode, fold=fold, max_cards=max_cards, **look)
+    look = {"title": title, "fold": fold, "theme": theme, "max_cards": max_cards}
+    return build(tape, mode=mode, show_values=show_values, **look)
 
 
 def _checked(output: Any, mode: str, theme: str) -> tuple[Tensor, ...]:
@@ -119,7 +130,7 @@ def _variables(frame: FrameType | None) -> dict[int, str]:
     if frame is None:
         return {}
     scopes = [frame.f_globals, frame.f_locals]
-    return _by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
+    return by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
 
 
 def _given(inputs: Any) -> Mapping[str, Any]:
@@ -131,13 +142,3 @@ def _given(inputs: Any) -> Mapping[str, Any]:
     if not isinstance(inputs, Mapping):
         raise TypeError("inputs= takes a dict from names to tensors, or a module")
     return inputs
-
-
-def _by_array(named: Iterable[tuple[str, Any]]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for name, value in named:
-        if isinstance(value, Tensor) and value.is_leaf:
-            found[id(value.data)] = name
-        elif isinstance(value, np.ndarray):
-            found[id(value)] = name
-    return found

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigrad.viz.digest import Digest
 from minigrad.viz.style import clean, number
 
+if TYPE_CHECKING:
+    from minigrad.viz.page import Page
+
 __all__ = ["Card", "Edge", "Graph", "Group", "Issue"]
+
+_ID = re.compile(r'(?<=<g) id="[a-z]+_?[0-9a-z_]*"')  # of Graphviz, which nothing refers to
 
 
 @dataclass
@@ -21,8 +27,8 @@ class Card:
 
     Attributes:
         id: ``n0``, ``n1``, ... in the order of creation.
-        kind: ``"input"``, ``"parameter"``, ``"op"``, ``"loss"``, ``"fold"``, or ``"pull"`` and
-            ``"grad"`` for the cards of the backward row.
+        kind: ``"input"``, ``"parameter"``, ``"op"``, ``"loss"``, ``"fold"``, ``"failed"`` for what
+            raised an error, or ``"pull"`` and ``"grad"`` for the cards of the backward row.
         title: The op, or the name of a leaf or module.
         subtitle: Operands and static parameters, or the module's class.
         shape: Shape of the tensor; None where it is not known.
@@ -135,7 +141,9 @@ class Graph:
         return source(self)
 
     def save(self, path: str | os.PathLike[str], engine: str = "auto") -> Path:
-        """Write the drawing; the suffix says as what: .svg .png .pdf .dot .gv .json.
+        """Write the drawing; the suffix says as what: .html .svg .png .pdf .dot .gv .json.
+
+        An .html file is the interactive page: one file that works offline and needs no Graphviz.
 
         Args:
             path: Where to.
@@ -155,11 +163,34 @@ class Graph:
             path.write_text(self.dot, encoding="utf-8")
         elif kind == "json":
             path.write_text(json.dumps(self.plain(), indent=1), encoding="utf-8")
+        elif kind in ("html", "htm"):
+            from minigrad.viz import page
+
+            path.write_text(page.write(self), encoding="utf-8")
         elif kind in ("svg", "png", "pdf"):
             path.write_bytes(engines.render(self, kind, engine, beside=path))
         else:
-            raise ValueError(f"can't draw {path.name!r}: use .svg .png .pdf .dot .gv or .json")
+            raise ValueError(f"can't draw {path.name!r}: use .html .svg .png .pdf .dot .gv or .json")
         return path
+
+    def interactive(self, height: int = 620) -> Page:
+        """Return the interactive page, which a notebook shows in a frame of its own.
+
+        The frame is sandboxed: the page runs its own script, and reaches neither the notebook nor
+        the network.
+
+        Args:
+            height: Height of the frame in pixels.
+
+        >>> import minigrad as mg
+        >>> w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> page = mg.draw((w * w).sum()).interactive()
+        >>> page._repr_html_()[:48]
+        '<iframe sandbox="allow-scripts allow-downloads" '
+        """
+        from minigrad.viz import page
+
+        return page.Page(page.write(self), height)
 
     def plain(self) -> dict[str, Any]:
         """Return everything as dicts, lists, strings and numbers, as JSON has them."""
@@ -188,7 +219,8 @@ class Graph:
         from minigrad.viz import engine as engines
 
         try:
-            return engines.render(self, "svg").decode("utf-8")
+            # Outputs of a notebook share one document, where an id may occur only once.
+            return _ID.sub("", engines.render(self, "svg").decode("utf-8"))
         except Exception:  # a notebook shows the text then: showing must never raise
             return None
 

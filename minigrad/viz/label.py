@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from minigrad.viz.digest import DIGITS
 from minigrad.viz.graph import Card, Graph, Group
 from minigrad.viz.markup import Numbers, bar, cell, escape, font, row, table
-from minigrad.viz.style import Theme, heat, ink, number
+from minigrad.viz.style import Theme, clean, heat, ink, number
 
 __all__ = ["Labels"]
 
@@ -38,6 +39,7 @@ class Labels:
             "input": _Tint(t.input, t.input_tint),
             "parameter": _Tint(t.parameter, t.parameter_tint),
             "loss": _Tint(t.loss, t.loss_tint),
+            "failed": _Tint(t.alarm, t.alarm_tint),
             "pull": _Tint(t.backward, t.backward_tint),
             "grad": _Tint(t.backward, t.backward_tint),
         }.get(kind, _Tint(t.forward, t.forward_tint))
@@ -58,7 +60,9 @@ class Labels:
             look = {"sides": "T", "border": 1, "color": self.theme.line} if body else {}
             rows.append(row(cell(text, colspan=2, align="LEFT", cellpadding=4, **look)))
         for badge in card.badges:
-            text = font(escape(f"⚠ {badge}", 76), 9, self.theme.alarm, bold=True)
+            wrapped = textwrap.wrap(clean(f"⚠ {badge}"), 76)[:4]
+            lines = "<BR/>".join(escape(line, 76) for line in wrapped)
+            text = font(lines, 9, self.theme.alarm, bold=True)
             rows.append(row(cell(text, colspan=2, bgcolor=self.theme.alarm_tint, cellpadding=4)))
         frame = {"style": "rounded", "color": tint.line, "bgcolor": self.theme.body}
         return table(rows, border=1, **frame)
@@ -250,6 +254,7 @@ class Labels:
             ("op", "op"),
             ("fold", "⊞ folded"),
             ("loss", "output"),
+            ("failed", "failed"),
             ("pull", "gradient rule"),
         ):
             if kind in kinds:

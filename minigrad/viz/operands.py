@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
 
+from minigrad.tensor import Tensor
 from minigrad.viz.tape import Tape, Vertex
 
-__all__ = ["Namer"]
+__all__ = ["Namer", "by_array"]
 
 _SIGNS = {
     "add": "+",
@@ -21,6 +22,17 @@ _SIGNS = {
     "power": "^",
     "matmul": "@",
 }
+
+
+def by_array(named: Iterable[tuple[str, Any]]) -> dict[int, str]:
+    """Names of arrays, and of Tensors without history, by the ``id`` of the array."""
+    found: dict[int, str] = {}
+    for name, value in named:
+        if isinstance(value, Tensor) and value.is_leaf:
+            found[id(value.data)] = name
+        elif isinstance(value, np.ndarray):
+            found[id(value)] = name
+    return found
 
 
 class Namer:

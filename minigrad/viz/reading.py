@@ -39,7 +39,8 @@ def read(
         values: Whether to take digests of values.
         gradients: Whether to walk backward.
         cotangents: What to start the walk with, one for each output.
-        expected: Leaves by name that should be part of the graph.
+        expected: Leaves by name that should be part of the graph; if empty, the parameters of the
+            modules that took part; None expects nothing.
     """
     reader = Reader(outputs, names)
     roots = [reader.of_node[t.node] for t in outputs if t.node is not None]
@@ -54,7 +55,8 @@ def read(
             )
         elif gradients:
             _take_gradients(reader, tape, cotangents)
-    tape.findings += _unused(reader, expected or {})
+    if expected is not None:
+        tape.findings += _unused(reader, expected)
     stale = {
         reader.vertices[reader.of_node[p]].name or "a leaf"
         for n in reader.nodes

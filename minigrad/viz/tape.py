@@ -32,6 +32,9 @@ class Vertex:
         sources: What the rules asked for: positions of inputs, or ``OUT``.
         pulls: Positions of the inputs that get a gradient.
         step: Turn in the backward walk, from 1; 0 if it was not reached.
+        serial: Creation number of its node; -1 if it has none.
+        label: Name of an op that is no primitive of minigrad.
+        rules: Gradient rules of such an op, in words.
     """
 
     index: int
@@ -50,11 +53,14 @@ class Vertex:
     value: Digest | None = None
     gradient: Digest | None = None
     step: int = 0
+    serial: int = -1
+    label: str = ""
+    rules: tuple[str, ...] = ()
 
     @property
     def op(self) -> str:
         """Name of the op; empty for a leaf or a constant."""
-        return self.primitive.name if self.primitive else ""
+        return self.primitive.name if self.primitive else self.label
 
     @property
     def size(self) -> int:
@@ -103,6 +109,7 @@ class Reader:
             array = node.kept[0] if node.kept else None
             name = node.name or self.names.get(id(array))
             vertex = self.new("leaf", node.shape, node.dtype, name)
+            vertex.serial = node.serial
             self.of_node[node] = vertex.index
             if array is not None:
                 self.arrays[vertex.index] = array
@@ -123,7 +130,7 @@ class Reader:
                 constant = self.raw[vertex.index, i] = known[i]
                 if constant is not None:
                     vertex.numbers[i] = np.asarray(constant).ravel()[0].item()
-        self.of_node[node] = vertex.index
+        self.of_node[node], vertex.serial = vertex.index, node.serial
         vertex.primitive, vertex.params, vertex.scope = node.primitive, node.params, node.scope
         vertex.parents = tuple(parents)
         vertex.inputs = tuple(dict.fromkeys(p for p in (*parents, *labels) if p is not None))
