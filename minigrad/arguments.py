@@ -13,26 +13,26 @@ __all__ = ["ARGUMENTS", "argument", "misnamed", "telling"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ARGUMENTS: dict[str, str] = {
-    "dim": "axis",
-    "dim0": "axis1",
-    "dim1": "axis2",
-    "dims": "axis",
-    "keepdim": "keepdims",
-    "unbiased": "ddof",
-    "correction": "ddof",
-    "descending": "descending",
-    "axes": "axis",
-    "shifts": "shift",
-    "lr": "learning_rate",
-    "betas": "beta1",
-    "momentum_decay": "momentum",
-    "input": "x",
-    "other": "b",
-    "target": "labels",
-    "p": "ord",
-    "inplace": "",
-    "dtype": "astype",
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "dim": ("axis",),
+    "dim0": ("axis1",),
+    "dim1": ("axis2",),  # of transpose; of diagonal it is axis1, see misnamed()
+    "dim2": ("axis2",),
+    "dims": ("axis", "axes"),
+    "keepdim": ("keepdims",),
+    "unbiased": ("ddof",),
+    "correction": ("ddof",),
+    "interpolation": ("method",),
+    "offset": ("k",),
+    "axes": ("axis",),
+    "shifts": ("shift",),
+    "lr": ("learning_rate",),
+    "betas": ("beta1",),
+    "momentum_decay": ("momentum",),
+    "input": ("x",),
+    "other": ("b",),
+    "target": ("labels",),
+    "p": ("ord",),
 }
 """Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
 
@@ -44,8 +44,9 @@ def argument(name: str, parameters: Iterable[str]) -> str:
     'keepdims'
     """
     parameters = list(parameters)
-    if ARGUMENTS.get(name) in parameters:
-        return ARGUMENTS[name]
+    for meant in ARGUMENTS.get(name, ()):
+        if meant in parameters:
+            return meant
     near = difflib.get_close_matches(name, parameters, 1, 0.8)
     return near[0] if near else ""
 
@@ -67,6 +68,8 @@ def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
         return ""
     place = _PLACES.get(unknown, len(known))
     meant = known[place] if place < len(known) else argument(unknown, known)
+    if unknown == "dim1" and "offset" in known:
+        meant = "axis1"
     told = f"write {meant}=" if meant else f"it has {', '.join(known) or 'none'}"
     return f"{name}() has no parameter {unknown!r}: {told}"
 

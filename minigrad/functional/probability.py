@@ -21,7 +21,12 @@ def shifted(logits: Array, axis: int) -> Array:
     data = logits._data if isinstance(logits, Tensor) else logits
     if data.dtype.kind != "f":
         logits = data = data.astype(float)  # differences of uint8 wrap around
-    return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
+    try:
+        return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
+    except ValueError:
+        if data.size:
+            raise
+        return logits  # nothing to choose from: as empty as it is
 
 
 @composite
@@ -64,6 +69,8 @@ def log_softmax(logits: Array, axis: int = -1, dtype: Any = None) -> Array:
     if dtype is not None:
         logits = ops.astype(logits, dtype)
     centred = shifted(logits, axis)
+    if not centred.size:
+        return centred
     total = run(SUM, run(ops.exp, centred), {"axis": axis, "keepdims": True})
     return centred - run(ops.log, total)
 

@@ -75,7 +75,8 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1, eps: float = 1e-8) ->
     x1, x2 = two(x1, x2)
     dtype = x1.dtype
     x1, x2 = widened(x1), widened(x2)
-    if len(x1.shape) != len(x2.shape):  # the axis counts in what both broadcast to
+    if len(x1.shape) != len(x2.shape) or x1.shape[axis] != x2.shape[axis]:
+        # The axis, and how many elements it has, are those of what both broadcast to.
         shape = np.broadcast_shapes(x1.shape, x2.shape)
         x1, x2 = ops.broadcast_to(x1, shape), ops.broadcast_to(x2, shape)
     a = x1 / floored(length(x1, 2, axis), eps)

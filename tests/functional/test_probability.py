@@ -102,3 +102,14 @@ def test_gumbel_is_cold_when_tau_is_small_and_stays_float32():
     np.testing.assert_array_equal(F.gumbel_softmax(x), first)
     with pytest.raises(ValueError, match="tau is a temperature above 0, not 0"):
         F.gumbel_softmax(x, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3)])
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax, F.softmin])
+def test_nothing_has_no_probabilities(function, shape):
+    x = mg.tensor(np.zeros(shape), requires_grad=True)
+    out = function(x)
+    assert out.shape == shape
+    out.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == shape

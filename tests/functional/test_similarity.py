@@ -120,3 +120,9 @@ def test_distance_of_equal_rows_has_a_finite_gradient():
     assert F.pairwise_distance(mg.tensor(A), B.astype("f4")).dtype == np.float64
     with pytest.raises(ValueError, match="p is not negative, but -2"):
         F.pairwise_distance(A, B, -2.0)
+
+
+def test_cosine_along_an_axis_that_broadcasts_counts_every_copy():
+    a, b = np.arange(1.0, 7.0).reshape(2, 3), np.array([[2.0, -1.0, 3.0]])
+    wanted = F.cosine_similarity(a, np.broadcast_to(b, a.shape), 0)
+    np.testing.assert_allclose(F.cosine_similarity(a, b, 0), wanted, rtol=1e-15)
