@@ -17,6 +17,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import MissingExtra
 from minigrad.testing import gradcheck
+from minigrad.testing.command import add_check
 from minigrad.viz import draw
 
 __all__ = ["main"]
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for pictures and model (minigrad-demo)",
     )
+    add_check(commands)
     return parser
 
 
