@@ -6,10 +6,12 @@ never writes into the old one, so a graph that still holds it stays right.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, ParamSpec
 
 import numpy as np
 
@@ -21,10 +23,12 @@ from minigrad.tensor import Tensor, rebind
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
 State = dict[str, Any]
+P = ParamSpec("P")
 
 
-_NOT_NEGATIVE = ("learning_rate", "weight_decay", "eps")
-_FRACTIONS = ("momentum", "alpha", "beta1", "beta2")
+_NOT_NEGATIVE = ("learning_rate", "weight_decay", "eps", "momentum_decay")
+_FRACTIONS = ("momentum", "alpha", "beta1", "beta2", "rho")
+_NUMBERS = {"t": int, "mu_product": float}  # what is remembered as a number, not as an array
 
 
 def _checked(settings: State) -> State:
@@ -155,7 +159,7 @@ class Optimizer:
             for i, p in enumerate(self._parameters()):
                 if any(f"{i}.{name}" in rest for name in self.keeps):
                     kept = {name: rest.pop(f"{i}.{name}") for name in self.keeps}
-                    memory[id(p)] = {name: _kept(name, value, p) for name, value in kept.items()}
+                    memory[id(p)] = {name: self.kept(name, v, p) for name, v in kept.items()}
         except KeyError as error:
             raise StateError(f"state does not fit {kind}: missing: {error.args[0]}") from None
         except (ValueError, TypeError) as error:
@@ -165,6 +169,15 @@ class Optimizer:
         for group, values in zip(self.groups, groups, strict=True):
             group.update(values)
         self._state = memory
+
+    def kept(self, name: str, value: Any, p: Tensor) -> Any:
+        """Return what is remembered of ``p`` as ``name``, read from a state dict."""
+        array = np.array(value)
+        shape: tuple[int, ...] = () if name in _NUMBERS else p.shape
+        if array.shape != shape or array.dtype.kind not in "iuf":
+            found = f"{array.dtype} of shape {array.shape}"
+            raise ValueError(f"{name} is of shape {shape}, not {found}")
+        return _NUMBERS[name](array) if name in _NUMBERS else array.astype(p.dtype)
 
     def __getstate__(self) -> State:
         """Return what pickling and copying keep: memory by place, since copies have other ids."""
@@ -182,13 +195,27 @@ class Optimizer:
         return f"{type(self).__name__}({len(self._parameters())} parameters, {settings})"
 
 
-def _kept(name: str, value: Any, p: Tensor) -> Any:
-    """What an optimiser remembers of ``p``, read from a state dict: a count, or an array."""
-    array = np.array(value)
-    shape: tuple[int, ...] = () if name == "t" else p.shape
-    if array.shape != shape or array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} is of shape {shape}, not {array.dtype} of shape {array.shape}")
-    return int(array) if name == "t" else array.astype(p.dtype)
+def settings(declared: Callable[P, None]) -> Callable[P, None]:
+    """Make an ``__init__`` of its signature alone: what it names are the settings of every group.
+
+    >>> class Constant(Optimizer):
+    ...     @settings
+    ...     def __init__(self, parameters, learning_rate=0.5):
+    ...         "Take steps of one size."
+    >>> Constant([Tensor(1.0, requires_grad=True)])
+    Constant(1 parameters, learning_rate=0.5)
+    """
+    signature = inspect.signature(declared)
+
+    @functools.wraps(declared)
+    def init(*args: P.args, **kwargs: P.kwargs) -> None:
+        declared(*args, **kwargs)  # Python itself says what is missing or unknown
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        optimizer, parameters, *values = bound.arguments.items()
+        Optimizer.__init__(optimizer[1], parameters[1], **dict(values))
+
+    return init
 
 
 class SGD(Optimizer):
@@ -210,6 +237,7 @@ class SGD(Optimizer):
 
     keeps = ("velocity",)
 
+    @settings
     def __init__(
         self,
         parameters: Iterable[Any],
@@ -218,13 +246,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            parameters,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-        )
+        """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
@@ -255,6 +277,7 @@ class Adam(Optimizer):
 
     keeps = ("m", "v", "t")
 
+    @settings
     def __init__(
         self,
         parameters: Iterable[Any],
@@ -264,20 +287,13 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            parameters,
-            learning_rate=learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            eps=eps,
-            weight_decay=weight_decay,
-        )
+        """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
         g = updates.decayed(p, g, group["weight_decay"])
         p, state["m"], state["v"] = updates.adam(
-            p, g, state.get("m"), state.get("v"), step=_count(state), **_adam_settings(group)
+            p, g, state.get("m"), state.get("v"), step=count(state), **adam_settings(group)
         )
         return p
 
@@ -292,6 +308,7 @@ class AdamW(Adam):
     array([0.89])
     """
 
+    @settings
     def __init__(
         self,
         parameters: Iterable[Any],
@@ -301,7 +318,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(parameters, learning_rate, beta1, beta2, eps, weight_decay)
+        """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
@@ -310,20 +327,20 @@ class AdamW(Adam):
             g,
             state.get("m"),
             state.get("v"),
-            step=_count(state),
+            step=count(state),
             weight_decay=group["weight_decay"],
-            **_adam_settings(group),
+            **adam_settings(group),
         )
         return p
 
 
-def _count(state: State) -> int:
+def count(state: State) -> int:
     """Count a parameter's own updates: one that joins late starts its bias correction at 1."""
     state["t"] = state.get("t", 0) + 1
-    return int(state["t"])
+    return state["t"]  # type: ignore[no-any-return]  # not int(): a traced count stays one
 
 
-def _adam_settings(group: Mapping[str, Any]) -> dict[str, float]:
+def adam_settings(group: Mapping[str, Any]) -> dict[str, float]:
     return {name: group[name] for name in ("learning_rate", "beta1", "beta2", "eps")}
 
 
@@ -339,6 +356,7 @@ class RMSprop(Optimizer):
 
     keeps = ("v",)
 
+    @settings
     def __init__(
         self,
         parameters: Iterable[Any],
@@ -347,13 +365,7 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            parameters,
-            learning_rate=learning_rate,
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-        )
+        """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
@@ -380,6 +392,7 @@ class Adagrad(Optimizer):
 
     keeps = ("total",)
 
+    @settings
     def __init__(
         self,
         parameters: Iterable[Any],
@@ -387,9 +400,7 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            parameters, learning_rate=learning_rate, eps=eps, weight_decay=weight_decay
-        )
+        """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""

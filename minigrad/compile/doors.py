@@ -1,0 +1,137 @@
+"""What lets traced values through while a step is traced, where Python or NumPy would read them.
+
+``np.asarray`` and ``math.sqrt`` dispatch nothing, so for the milliseconds of a trace they are
+functions that ask first whether they are given a traced value. For anything else, also in other
+threads, they are what they always are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import random, walks
+from minigrad.autodiff import backward
+from minigrad.compile.interpret import constant, onlooker
+from minigrad.compile.program import CompileError
+from minigrad.compile.tape import Tape, where
+from minigrad.compile.traced import Number, Traced, tape_of
+from minigrad.interposing import interposed
+from minigrad.tensor import Tensor, wrap
+
+__all__ = ["LOCK", "TracedGenerator", "open_doors"]
+
+LOCK = threading.RLock()
+_asarray, _pull = np.asarray, walks.Walk.pull
+_FUNCTIONS = ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh")
+_FUNCTIONS += ("pow", "floor", "ceil", "fabs", "atan", "hypot")
+
+
+def _let_through(x: Any, dtype: Any = None, **options: Any) -> Any:
+    if isinstance(x, Traced):
+        return x if dtype is None else x.astype(dtype)
+    if isinstance(x, Number) and dtype is None:
+        return x
+    return _asarray(x, dtype, **options)
+
+
+def _of_number(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        tape = tape_of(*args)
+        return original(*args) if tape is None else tape.call(f"math.{name}", args, {})
+
+    return function
+
+
+def _backward(self: Tensor, gradient: Any = None, **options: Any) -> None:
+    """``backward`` whose cotangent is traced from its first value on."""
+    if isinstance(self._data, Traced) and gradient is None and self.size == 1:
+        one = np.ones(self.shape, self.dtype)
+        gradient = wrap(constant(self._data._tape, one))
+    backward(self, gradient, **options)
+
+
+def _pull_traced(
+    self: walks.Walk, outputs: Sequence[Any], cotangents: Sequence[Any], **options: Any
+) -> list[Any]:
+    """A walk's ``pull`` whose cotangents are traced from their first value on."""
+    tapes = [tape_of(getattr(out, "_data", None)) for out in outputs]
+    seeds = [
+        constant(tape, g) if tape is not None and isinstance(g, np.ndarray) else g
+        for tape, g in zip(tapes, cotangents, strict=True)
+    ]
+    return _pull(self, outputs, seeds, **options)
+
+
+class TracedGenerator(np.random.Generator):
+    """A stream of random numbers whose draws are written down; it shares the bits of another."""
+
+    def follow(self, tape: Tape, value: Any) -> TracedGenerator:
+        """Write draws to a tape, as draws from ``value``."""
+        self._tape, self._value = tape, value
+        return self
+
+    def draw(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Draw, and write it down."""
+        if tape_of(*args, *kwargs.values()) is not None:
+            raise CompileError(
+                f"rng.{method} is given computed values{where()}: draw from a fixed distribution "
+                "and shift and scale the result"
+            )
+        now = getattr(np.random.Generator(self.bit_generator), method)(*args, **kwargs)
+        return self._tape.record(f"rng.{method}", (self, *args), kwargs, now)
+
+    @property
+    def _traced_value(self) -> Any:
+        return self._value
+
+    @property
+    def _now(self) -> Any:
+        return self
+
+
+def _drawing(name: str) -> Callable[..., Any]:
+    def method(self: TracedGenerator, *args: Any, **kwargs: Any) -> Any:
+        return self.draw(name, args, kwargs)
+
+    return method
+
+
+for _name in dir(np.random.Generator):
+    if not _name.startswith("_") and _name not in ("bit_generator", "spawn", "shuffle", "permuted"):
+        setattr(TracedGenerator, _name, _drawing(_name))
+
+
+def _shuffle(self: TracedGenerator, *_: Any, **__: Any) -> Any:
+    raise CompileError(f"rng.shuffle writes into an array{where()}: use rng.permutation(n)")
+
+
+for _name in ("shuffle", "permuted", "spawn"):
+    setattr(TracedGenerator, _name, _shuffle)
+
+
+@contextlib.contextmanager
+def open_doors(stream: np.random.Generator) -> Iterator[None]:
+    """Let traced values through inside the block; draws of the global stream are ``stream``'s."""
+    originals = {name: getattr(math, name) for name in _FUNCTIONS}
+    token = random._GENERATOR.set(stream)
+    try:
+        np.asarray = _let_through
+        Tensor.backward = _backward
+        walks.Walk.pull = _pull_traced  # type: ignore[method-assign,assignment]
+        for name, original in originals.items():
+            setattr(math, name, _of_number(name, original))
+        with interposed(onlooker):
+            yield
+    finally:
+        for name, original in originals.items():
+            setattr(math, name, original)
+        np.asarray = _asarray
+        Tensor.backward = backward
+        walks.Walk.pull = _pull  # type: ignore[method-assign]
+        random._GENERATOR.reset(token)

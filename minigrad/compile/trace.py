@@ -1,0 +1,400 @@
+"""Running a function once on traced values: its program, and the state it left behind."""
+
+from __future__ import annotations
+
+import random as python_random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minigrad import random
+from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Place, Walk
+from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
+from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
+from minigrad.compile.tape import Tape
+from minigrad.compile.traced import Number, Traced
+from minigrad.tensor import Tensor, wrap
+from minigrad.trees import leaves, mapped, with_paths
+
+__all__ = ["Part", "Recorded", "Stream", "trace"]
+
+Key = tuple[int, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A part of a tuple that some place holds: read, never replaced."""
+
+    place: Any
+    index: int
+
+    def get(self) -> Any:
+        """What is there now."""
+        whole = self.place.get()
+        return whole[self.index] if isinstance(whole, tuple) else MISSING
+
+    def set(self, value: Any) -> None:
+        """Refuse: tuples do not change."""
+        raise CompileError("a part of a tuple was replaced")
+
+
+class Stream:
+    """The random stream in force, which ``mg.seed`` and ``fork`` replace."""
+
+    def get(self) -> np.random.Generator:
+        """The stream now."""
+        return random._GENERATOR.get() or random._DEFAULT[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A leaf of the call's arguments."""
+
+    index: int
+
+
+@dataclass(eq=False)
+class Recorded:
+    """What one trace found out.
+
+    Attributes:
+        program: What was computed; None if the call itself made state that was not there before,
+            so that no later call can be like it.
+        result: What the call returned.
+        tree: Containers of the result, with a :class:`Leaf` for each leaf.
+        walk: The places that the function can reach, as they were before.
+        promoted: Places of numbers that changed: inputs, the next time.
+        made: What the call made, as one would write it.
+        tape: Hints for names.
+    """
+
+    program: Program
+    result: Any
+    tree: Any
+    walk: Walk
+    arguments: list[Any]
+    tape: Tape
+    numbers: list[tuple[Place, str, Any]] = field(default_factory=list)
+    promoted: set[Key] = field(default_factory=set)
+    made: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf of a result: how its value is handed out, or the object itself."""
+
+    kind: str  # "tensor", "array", "number" or "object"
+    index: int = -1
+    item: Any = None
+
+
+def key_of(place: Any) -> Key:
+    """What tells a place from others as long as its container lives."""
+    if isinstance(place, Item):
+        return id(place.container), place.key
+    for name in ("cell", "tensor", "owner", "place"):
+        if hasattr(place, name):
+            return id(getattr(place, name)), getattr(place, "name", getattr(place, "index", ""))
+    return id(place), ""
+
+
+class _Run:
+    """One trace while it runs."""
+
+    def __init__(self, function: Callable[..., Any], promoted: set[Key]) -> None:
+        self.function, self.promoted = function, promoted
+        self.program = Program(getattr(function, "__name__", type(function).__name__))
+        self.tape = Tape(_call.__code__)
+        self.installed: dict[int, Any] = {}
+        self.numbers: list[tuple[Any, str, Any]] = []
+
+    def stand_in(self, now: Any, kind: Kind, path: str, place: Any) -> Any:
+        """A traced value in the place of an array, a number or a generator."""
+        if isinstance(now, np.random.Generator):
+            value = Value((), None)
+            duck: Any = TracedGenerator(now.bit_generator).follow(self.tape, value)
+        elif kind == "number":
+            value = Value((), np.asarray(now).dtype, weak=type(now))
+            duck = Number(self.tape, value, now)
+        else:
+            value = Value(now.shape, now.dtype)
+            duck = Traced(self.tape, value, now)
+        self.program.inputs.append(Input(value, kind, path, place))
+        self.tape.inputs.add(value)
+        return duck
+
+    # Arguments
+
+    def arguments(self, args: Any) -> tuple[Any, list[Any]]:
+        """Arguments with traced leaves, and their leaves as they were given."""
+        given: list[Any] = []
+
+        def leaf(path: str, x: Any) -> Any:
+            index = len(given)
+            given.append(x)
+            return self.argument(x, Argument(index), path)
+
+        return with_paths(leaf, args), given
+
+    def argument(self, x: Any, place: Argument, path: str) -> Any:
+        """One leaf of the arguments as the function gets it."""
+        if isinstance(x, Tensor):
+            if x._node is not None:
+                raise CompileError(
+                    "an argument of a compiled function requires a gradient: pass x.detach(), or "
+                    "compile the gradient itself: mg.compile(mg.grad(f))"
+                )
+            tensor = wrap(self.stand_in(x._data, "argument", path, place))
+            tensor._name = x._name
+            return tensor
+        if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc":
+            return self.stand_in(x, "argument", path, place)
+        if x.__class__ in (int, float) and ("argument", place.index) in self.promoted:
+            return self.stand_in(x, "number", path, place)
+        return x
+
+    # State
+
+    def install(self, walk: Walk) -> None:
+        """Put traced values in every place that holds an array, a number that changes, a stream."""
+        for i, state in enumerate(walk.states):
+            value = state.value
+            if isinstance(state.place, Data):
+                if not state.place.tensor.is_leaf:
+                    raise CompileError(
+                        f"{state.path} is a tensor that was computed outside: a compiled step "
+                        "can't carry its history; use detach(), or compute it inside"
+                    )
+                kind: Kind = "gradient" if state.path.endswith(".grad") else "tensor"
+                self.put(i, state.place, self.stand_in(value, kind, state.path, state.place))
+                continue
+            if isinstance(value, tuple):
+                new = self.parts(value, state.place, state.path)
+            else:
+                new = self.replacement(value, state.place, state.path)
+            if new is not value:
+                self.put(i, state.place, new)
+
+    def put(self, i: int, place: Any, new: Any) -> None:
+        self.installed[i] = new
+        if isinstance(place, Data):
+            place.tensor._data = new
+        else:
+            place.set(new)
+
+    def replacement(self, value: Any, place: Any, path: str) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+            return self.stand_in(value, "array", path, place)
+        if isinstance(value, np.random.Generator):
+            return self.stand_in(value, "generator", path, place)
+        if value.__class__ in (int, float) and (key_of(place) in self.promoted or _varies(place)):
+            self.numbers.append((place, path, value))
+            return self.stand_in(value, "number", path, place)
+        return value
+
+    def parts(self, value: tuple[Any, ...], place: Any, path: str) -> Any:
+        """A tuple whose arrays are traced, or the tuple itself."""
+        new = []
+        for i, part in enumerate(value):
+            at, inner = Part(place, i), f"{path}[{i}]"
+            nested = isinstance(part, tuple)
+            new.append((self.parts if nested else self.replacement)(part, at, inner))
+        if all(a is b for a, b in zip(new, value, strict=True)):
+            return value
+        return type(value)(*new) if hasattr(value, "_fields") else tuple(new)
+
+    # What the call left behind
+
+    def collect(self, walk: Walk, made: list[str], changed: set[Key]) -> None:
+        """Note what every place holds now that it did not hold before."""
+        for i, state in enumerate(walk.states):
+            before = self.installed.get(i, state.value)
+            after = state.place.get()
+            if after is before:
+                continue
+            if not self.update(state.place, state.path, before, after):
+                made.append(state.path)
+            elif state.value.__class__ in (int, float) and isinstance(after, int | float):
+                changed.add(key_of(state.place))
+        for container, keys in walk.sizes:
+            if isinstance(keys, int):
+                same = len(container) == keys
+            else:
+                same = tuple(key for key in container if key != "_label") == keys
+            if not same:
+                made.append(walk.names.get(id(container), "a container"))
+
+    def update(self, place: Any, path: str, before: Any, after: Any) -> bool:
+        """Note a new value; return whether later calls can leave one like it."""
+        target = getattr(before, "_traced_value", None)
+        result = getattr(after, "_traced_value", None)
+        if isinstance(place, Grad) and isinstance(before, Tensor):
+            target = getattr(before._data, "_traced_value", None)
+        if isinstance(after, Tensor):
+            if not isinstance(after._data, Traced) or type(after) is not Tensor:
+                return False
+            result = after._data._traced_value
+            place = TensorPlace(place)
+        elif result is None:
+            if not isinstance(after, PLAIN):
+                return False
+            result = after
+        elif isinstance(after, TracedGenerator):
+            return False
+        self.program.updates.append(Update(place, path, result, target))
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorPlace:
+    """A place that is to hold a Tensor of the array."""
+
+    place: Any
+
+    def get(self) -> Any:
+        """What is there now."""
+        return self.place.get()
+
+    def set(self, value: Any) -> None:
+        """Put a Tensor there."""
+        self.place.set(wrap(np.asarray(value)))
+
+
+def _varies(place: Any) -> bool:
+    """Whether a number is known to change from call to call: a rate, a count of steps."""
+    return isinstance(place, Item) and place.key in ("learning_rate", "t")
+
+
+def restore(walk: Walk, copies: list[tuple[Any, Any]]) -> None:
+    """Put everything back as it was before a trace."""
+    for container, copied in copies:
+        if isinstance(container, list):
+            container[:] = copied
+        else:
+            for key in [k for k in container if k not in copied]:
+                del container[key]
+            container.update(copied)
+    for state in reversed(walk.states):
+        if state.place.get() is not state.value:
+            state.place.set(state.value)
+
+
+def concrete(x: Any) -> Any:
+    """An array, number or Tensor in the place of a traced one; None if nothing was traced."""
+    if isinstance(x, Traced):
+        return np.asarray(x._now)
+    if isinstance(x, Number):
+        return x._now
+    if isinstance(x, TracedGenerator):
+        return MISSING
+    if isinstance(x, tuple):
+        parts = [concrete(part) for part in x]
+        if all(part is None for part in parts):
+            return None
+        new = [a if b is None else b for a, b in zip(x, parts, strict=True)]
+        return type(x)(*new) if hasattr(x, "_fields") else tuple(new)
+    return None
+
+
+def _settle(function: Any, walk: Walk, run: _Run) -> None:
+    """Leave arrays and numbers where traced values stand."""
+    for i, state in enumerate(walk.states):
+        if i in run.installed and state.place.get() is run.installed[i]:
+            state.place.set(state.value)
+    for state in Walk(function).states:
+        now = state.place.get()
+        plain = concrete(now)
+        if plain is not None and plain is not MISSING:
+            if isinstance(state.place, Data) and isinstance(plain, np.ndarray):
+                plain = _own(plain)
+            state.place.set(plain)
+
+
+def _own(array: Any) -> Any:
+    """An array that nobody else writes to, as state must be."""
+    array = np.asarray(array)
+    return array if array.base is None and array.flags.writeable else array.copy()
+
+
+def _call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def trace(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], promoted: set[Key]
+) -> Recorded:
+    """Run ``function`` on traced values, and leave everything as an ordinary call would.
+
+    Raises:
+        CompileError: If something in it can't be compiled; everything is as it was before.
+    """
+    with LOCK:
+        run = _Run(function, promoted)
+        statics = [x for x in leaves((args, kwargs)) if not isinstance(x, (Tensor, np.ndarray))]
+        walk = Walk((function, statics) if statics else function)
+        copies = [
+            (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
+            for c, _ in walk.sizes
+        ]
+        stream = Stream()
+        streams = [s.value for s in walk.states if isinstance(s.value, np.random.Generator)]
+        bits = {id(g): (g.bit_generator, g.bit_generator.state) for g in [*streams, stream.get()]}
+        legacy = _legacy()
+        try:
+            ours = run.stand_in(stream.get(), "generator", "minigrad.random", stream)
+            (inner, inner_kwargs), given = run.arguments((args, kwargs))
+            run.install(walk)
+            with open_doors(ours):
+                out = _call(function, inner, inner_kwargs)
+            if _legacy() != legacy:
+                raise CompileError(
+                    "a compiled step draws from np.random or random, whose numbers would be the "
+                    "same at every call: draw from rng = np.random.default_rng(seed), or mg.random"
+                )
+            return _finish(run, walk, out, given)
+        except BaseException:
+            restore(walk, copies)
+            for generator, state in bits.values():
+                generator.state = state
+            raise
+        finally:
+            run.tape.open = False
+
+
+def _finish(run: _Run, walk: Walk, out: Any, given: list[Any]) -> Recorded:
+    """What a trace that ran to its end found out."""
+    made: list[str] = []
+    changed: set[Key] = set()
+    run.collect(walk, made, changed)
+    program = run.program
+    program.instructions = run.tape.instructions
+    known = {id(state.place.tensor) for state in walk.states if isinstance(state.place, Data)}
+
+    def leaf(x: Any) -> Leaf:
+        if isinstance(x, Tensor) and id(x) not in known and isinstance(x._data, Traced):
+            program.results.append(x._data._traced_value)
+            return Leaf("tensor", len(program.results) - 1)
+        if isinstance(x, Traced | Number):
+            program.results.append(x._traced_value)
+            return Leaf("array" if isinstance(x, Traced) else "number", len(program.results) - 1)
+        return Leaf("object", item=x)
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, Tensor) and id(x) not in known:
+            return wrap(_own(x._data._now)) if isinstance(x._data, Traced) else x
+        if isinstance(x, Traced):
+            return _own(x._now) if x.shape else x._now
+        return x._now if isinstance(x, Number) else x
+
+    tree = mapped(leaf, out)
+    result = mapped(plain, out)
+    _settle(run.function, walk, run)
+    return Recorded(program, result, tree, walk, given, run.tape, run.numbers, changed, made)
+
+
+def _legacy() -> Any:
+    """Where the streams stand that no generator object holds."""
+    pos = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return pos["pos"], pos["key"][:4].tobytes(), hash(python_random.getstate()[1])
