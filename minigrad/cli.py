@@ -1,4 +1,4 @@
-"""The command ``minigrad``: ``minigrad demo`` trains, checks and draws a network on real digits."""
+"""The command ``minigrad``; ``minigrad demo`` trains, checks and draws a network on digits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from minigrad.errors import MissingExtra
 from minigrad.testing import gradcheck
 from minigrad.testing.command import add_check
 from minigrad.viz import draw
+from minigrad.viz.command import add_draw
 
 __all__ = ["main"]
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for pictures and model (minigrad-demo)",
     )
     add_check(commands)
+    add_draw(commands)
     return parser
 
 
