@@ -25,6 +25,7 @@ from minigrad.tensor import Tensor, tensor
 from minigrad.testing import gradcheck
 from minigrad.training import History, evaluate, fit
 from minigrad.viz import draw
+from minigrad.viz.listing import tape
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "scope",
             "seed",
             "set_default_dtype",
+            "tape",
             "tensor",
             "value_and_grad",
             "vjp",

@@ -2,5 +2,6 @@
 
 from minigrad.viz.drawing import draw
 from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
+from minigrad.viz.listing import Listing
 
-__all__ = ["Card", "Edge", "Graph", "Group", "Issue", "draw"]
+__all__ = ["Card", "Edge", "Graph", "Group", "Issue", "Listing", "draw"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from minigrad.viz.fold import Unit
@@ -14,7 +15,7 @@ from minigrad.viz.tape import Vertex
 if TYPE_CHECKING:
     from minigrad.viz.build import Builder
 
-__all__ = ["describe_composite", "describe_fold", "describe_op", "inside"]
+__all__ = ["describe_composite", "describe_fold", "describe_op", "gradient_text", "inside"]
 
 
 def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
@@ -27,25 +28,31 @@ def describe_op(builder: Builder, card: Card, v: Vertex) -> None:
     if builder.mode == "forward" or not v.pulls:
         return
     names = builder.namer.arguments(v)
-    known = {**v.primitive.statics, **v.params}
-    known |= {v.primitive.inputs[i]: number for i, number in v.numbers.items()}
     targets: dict[str, list[str]] = {}  # a rule, and what it is the gradient of
-    for name, parent in zip(v.primitive.inputs, v.parents, strict=False):
-        if parent is not None:
-            known[f"{name}_shape"] = builder.vertices[parent].shape
     for i in v.pulls:
-        text = rule_text(v.primitive, i, names, known)
-        parent = v.parents[i]
-        assert parent is not None
-        target = builder.vertices[parent]
-        if v.primitive.broadcasts:
-            text = _folded(text, _before_folding(v, target.shape), target.shape)
+        text = gradient_text(builder.vertices, v, i, names)
         targets.setdefault(text, []).append(f"∂L/∂{builder.namer.argument(v, i)}")
     if len(targets) > 1:
         targets.pop("g", None)
     card.rules = [
         f"{', '.join(dict.fromkeys(of))} = {text}" for text, of in list(targets.items())[:3]
     ]
+
+
+def gradient_text(vertices: Sequence[Vertex], v: Vertex, i: int, names: Mapping[str, str]) -> str:
+    """What is computed for input ``i`` of an op, with the inputs called by ``names``."""
+    assert v.primitive is not None
+    known = {**v.primitive.statics, **v.params}
+    known |= {v.primitive.inputs[k]: number for k, number in v.numbers.items()}
+    for name, p in zip(v.primitive.inputs, v.parents, strict=False):
+        if p is not None:
+            known[f"{name}_shape"] = vertices[p].shape
+    text = rule_text(v.primitive, i, names, known)
+    parent = v.parents[i]
+    if parent is None or not v.primitive.broadcasts:
+        return text
+    wanted = vertices[parent].shape
+    return _folded(text, _before_folding(v, wanted), wanted)
 
 
 def describe_composite(builder: Builder, card: Card, unit: Unit) -> None:

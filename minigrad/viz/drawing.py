@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +14,7 @@ from minigrad.viz.build import build
 from minigrad.viz.failure import draw_error
 from minigrad.viz.fold import Fold
 from minigrad.viz.graph import Graph
-from minigrad.viz.operands import by_array
+from minigrad.viz.operands import by_array, caller_names
 from minigrad.viz.reading import read
 from minigrad.viz.style import THEMES
 
@@ -80,10 +78,8 @@ def draw(
         }
         return draw_error(output, **look)
     outputs = _checked(output, mode, theme)
-    frame = inspect.currentframe()
-    caller = frame.f_back if frame is not None else None
     given = _given(inputs)
-    names = {**_variables(caller), **by_array(given.items())}
+    names = {**caller_names(), **by_array(given.items())}
     tape = read(
         outputs,
         names=names,
@@ -123,14 +119,6 @@ def _cotangents(outputs: tuple[Tensor, ...], gradient: Any) -> list[Array]:
         plain = g.numpy() if isinstance(g, Tensor) else 1.0 if g is None else g
         found.append(np.broadcast_to(np.asarray(plain, tensor.dtype), tensor.shape))
     return found
-
-
-def _variables(frame: FrameType | None) -> dict[int, str]:
-    """Names of the caller's variables that hold tensors without history, or arrays."""
-    if frame is None:
-        return {}
-    scopes = [frame.f_globals, frame.f_locals]
-    return by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
 
 
 def _given(inputs: Any) -> Mapping[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
 
+from minigrad.graph import Scope
 from minigrad.tensor import Tensor
 from minigrad.viz.tape import Tape, Vertex
 
-__all__ = ["Namer", "by_array"]
+__all__ = ["Namer", "by_array", "caller_names", "same", "setting"]
 
 _SIGNS = {
     "add": "+",
@@ -33,6 +35,16 @@ def by_array(named: Iterable[tuple[str, Any]]) -> dict[int, str]:
         elif isinstance(value, np.ndarray):
             found[id(value)] = name
     return found
+
+
+def caller_names() -> dict[int, str]:
+    """Names of the variables that hold arrays where the function that asks for them was called."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
+    if caller is None:
+        return {}
+    scopes = [caller.f_globals, caller.f_locals]
+    return by_array((n, v) for scope in scopes for n, v in scope.items() if n[:1] != "_")
 
 
 class Namer:
@@ -62,7 +74,7 @@ class Namer:
             if v.scope is not None:
                 for p in v.inputs:
                     if tape.vertices[p].kind == "leaf":
-                        self.paths.setdefault(p, v.scope.path)
+                        self.paths.setdefault(p, _module(v.scope).path)
 
     def of(self, index: int) -> str:
         """The name of a leaf or constant, or the op that made a tensor."""
@@ -109,8 +121,8 @@ class Namer:
             parts.append(", ".join(name or "in" for name in shown))
         for name, value in v.params.items():
             told = name == "shape"  # the card's own
-            if not told and not _same(value, v.primitive.statics.get(name)):
-                parts.append(_setting(name, value))
+            if not told and not same(value, v.primitive.statics.get(name)):
+                parts.append(setting(name, value))
         return "  ".join(parts)
 
     def _operand(self, v: Vertex, i: int) -> str:
@@ -121,16 +133,25 @@ class Namer:
         return ""
 
 
+def _module(scope: Scope) -> Scope:
+    """The module that a function was called in, which the function's parameters belong to."""
+    at: Scope | None = scope
+    while at is not None and len(at.label) < 3:
+        at = at.parent
+    return at or scope
+
+
 def _plain(x: Any) -> str:
     """A constant as it would be typed."""
     return f"{x:.4g}".replace("-", "−") if isinstance(x, int | float) else str(x)
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether a static parameter has its default value."""
     return a is b or (type(a) is type(b) and isinstance(a, int | float | str | tuple) and a == b)
 
 
-def _setting(name: str, value: Any) -> str:
+def setting(name: str, value: Any) -> str:
     """A static parameter, in a few characters."""
     if name == "index":
         parts = value if isinstance(value, tuple) else (value,)

@@ -8,7 +8,6 @@ import itertools
 import os
 import pathlib
 import shutil
-import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -100,13 +99,12 @@ def test_healthy_models_have_no_issues(name):
 
 def test_the_first_view_of_ten_thousand_ops_takes_less_than_two_seconds():
     loss = SCENES["chain"]()
-    best = float("inf")
-    for _ in range(2):
-        start = time.perf_counter()
-        picture = draw(loss)._repr_svg_()
-        best = min(best, time.perf_counter() - start)
-        assert picture is not None
-    assert best < 2.0
+    start = os.times()
+    picture = draw(loss)._repr_svg_()
+    end = os.times()
+    assert picture is not None
+    # Of the processor, here and in Graphviz: what else the machine does is left out.
+    assert sum(end[:4]) - sum(start[:4]) < 2.0
 
 
 def test_inputs_are_drawn_even_where_a_function_takes_them_apart():
