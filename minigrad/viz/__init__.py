@@ -1,7 +1,8 @@
 """Pictures of a graph: what went forward, what came back, and what is wrong with it."""
 
+from minigrad.viz.difference import diff
 from minigrad.viz.drawing import draw
 from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
 from minigrad.viz.listing import Listing
 
-__all__ = ["Card", "Edge", "Graph", "Group", "Issue", "Listing", "draw"]
+__all__ = ["Card", "Edge", "Graph", "Group", "Issue", "Listing", "diff", "draw"]
