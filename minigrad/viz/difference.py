@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Hashable
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -84,13 +85,17 @@ def diff(before: Graph, after: Graph, *, rtol: float = 1e-6) -> Graph:
 
 def _partners(before: list[Card], after: list[Card]) -> dict[str, Card]:
     """For each card of the second drawing the one of the first that it is compared with."""
-    keys = [[(c.kind, c.path, c.title, c.shape) for c in cards] for cards in (before, after)]
     found: dict[str, Card] = {}
-    matcher = SequenceMatcher(None, *keys, autojunk=False)
+    first_keys, second_keys = ([_key(c) for c in cards] for cards in (before, after))
+    matcher = SequenceMatcher(None, first_keys, second_keys, autojunk=False)
     for first, second, size in matcher.get_matching_blocks():
         for k in range(size):
             found[after[second + k].id] = before[first + k]
     return found
+
+
+def _key(card: Card) -> Hashable:
+    return card.kind, card.path, card.title, card.shape
 
 
 def _alone(card: Card, which: str) -> Card:
