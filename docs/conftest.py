@@ -1,4 +1,4 @@
-"""Leaves out pages whose code needs a package that is not installed."""
+"""Leaves out pages and modules that need a package that is not installed."""
 
 import importlib.util
 import re
@@ -8,13 +8,14 @@ DOCS = Path(__file__).parent
 
 
 def needed(page: Path) -> set[str]:
-    """Return the packages that a page's code imports."""
-    code = re.findall(r"^>>> (?:from|import) (\w+)", page.read_text(encoding="utf-8"), re.M)
-    return set(code)
+    """Return the packages that the sessions of a page, or the code of a module, import."""
+    prompt = ">>> " if page.suffix == ".md" else ""
+    text = page.read_text(encoding="utf-8")
+    return set(re.findall(rf"^{prompt}(?:from|import) (\w+)", text, re.M))
 
 
 collect_ignore = [
     str(page)
-    for page in DOCS.rglob("*.md")
+    for page in [*DOCS.rglob("*.md"), *DOCS.glob("site/*.py")]
     if not all(importlib.util.find_spec(name) for name in needed(page))
 ]

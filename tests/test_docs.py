@@ -1,9 +1,15 @@
 """The documentation holds together: links lead somewhere, pictures are those of their pages."""
 
 import itertools
+import json
+import os
+import posixpath
 import re
 import runpy
 import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -153,3 +159,68 @@ def test_a_picture_is_drawn_by_its_page(tmp_path):
     )
     numbers = [re.findall(r">(−?\d+\.\d+)<", text) for text in (drawn, kept)]
     assert numbers[0] == numbers[1] != []
+
+
+# The site
+
+
+class Html(HTMLParser):
+    """Names that a page of the site can be entered at, and what it refers to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.names: set[str] = set()
+        self.targets: list[tuple[str, str]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.names |= {value for key in ("id", "name") if (value := given.get(key))}
+        self.targets += [(tag, value) for key in ("href", "src") if (value := given.get(key))]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    for package in ("mkdocs", "material", "mkdocstrings_handlers.python"):
+        pytest.importorskip(package)
+    where = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    command += ["-f", str(DOCS / "site" / "mkdocs.yml"), "-d", str(where)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {path.relative_to(where).as_posix(): Html(path) for path in where.rglob("*.html")}, where
+
+
+def test_the_site_has_every_page_and_no_broken_link(site):
+    pages, where = site
+    for page in HAND_WRITTEN:
+        if page.is_relative_to(DOCS):
+            assert page.relative_to(DOCS).with_suffix(".html").as_posix() in pages
+    assert {"readme.html", "examples/09_digits.html", "api/nn.html"} <= set(pages)
+    problems = []
+    for here, page in pages.items():
+        for tag, target in page.targets:
+            if re.match(r"[a-z]+:|//", target):
+                if tag != "a":
+                    problems.append(f"{here} fetches {target}")
+                continue
+            path, _, anchor = target.partition("#")
+            folder = "" if path.startswith("/") else posixpath.dirname(here)
+            there = posixpath.normpath(posixpath.join(folder, path.lstrip("/"))) if path else here
+            if not (where / there).exists():
+                problems.append(f"{here}: {target}")
+            elif anchor and there in pages and anchor not in pages[there].names:
+                problems.append(f"{here}: {target} has no such heading")
+    assert problems == []
+
+
+def test_the_site_documents_modules_and_finds_words(site):
+    pages, where = site
+    assert {"minigrad.nn.Linear", "minigrad.nn.Module.forward"} <= pages["api/nn.html"].names
+    assert "minigrad.optim.Adam" in pages["api/optim.html"].names
+    index = json.loads((where / "search" / "search_index.json").read_text(encoding="utf-8"))
+    found = [entry["location"] for entry in index["docs"] if "softmax" in entry["text"].lower()]
+    assert any(location.startswith("notes/03-why-softmax") for location in found)
+    text = (where / "notes" / "03-why-softmax.html").read_text(encoding="utf-8")
+    assert 'data-md-color-scheme="slate"' in text
