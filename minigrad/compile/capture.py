@@ -86,6 +86,7 @@ class Data:
     """The array of a Tensor."""
 
     tensor: Tensor
+    owner: Tensor | None = None  # whose gradient the Tensor is
 
     def get(self) -> Any:
         """What is there now."""
@@ -136,6 +137,7 @@ class Walk:
         self.states: list[State] = []
         self.sizes: list[tuple[Any, tuple[Any, ...] | int]] = []
         self.names: dict[int, str] = {}
+        self.owners: dict[int, Tensor] = {}
         self._seen: dict[int, Any] = {}
         self._stack: list[tuple[Any, str]] = [(root, name)]
         while self._stack:
@@ -154,6 +156,10 @@ class Walk:
                     self._stack.append((content, inner))
             self._stack[mark:] = self._stack[mark:][::-1]  # what was found first is next
 
+    def values(self) -> list[Any]:
+        """Every object that the walk has visited."""
+        return list(self._seen.values())
+
     def _inside(self, value: Any, path: str) -> list[tuple[Any, str, Any]]:
         """The places directly inside of a value, with their paths and contents."""
         if id(value) in self._seen:
@@ -164,8 +170,10 @@ class Walk:
 
     def _places(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
         if isinstance(value, Tensor):
-            yield Data(value), path
+            yield Data(value, self.owners.get(id(value))), path
             if value._node is not None and value.is_leaf:
+                if value.grad is not None:
+                    self.owners[id(value.grad)] = value
                 yield Grad(value), f"{path}.grad"
         elif isinstance(value, dict):
             keys = [key for key in value if key != "_label"]
@@ -184,6 +192,8 @@ class Walk:
             self._stack += [(value.func, path), (value.args, path), (value.keywords, path)]
         elif isinstance(value, type):
             yield from _of_class(value)
+        elif hasattr(type(value), "__wrapped_function__"):  # compiled already: what it runs counts
+            self._stack.append((value.__wrapped_function__, path))
         elif not _opaque(value):
             yield from self._of_object(value, path)
 

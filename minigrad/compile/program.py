@@ -22,6 +22,8 @@ constant: a Python number, bool, None, str, dtype, slice or Ellipsis, or a tuple
 ``"add_at"``                  zeros of shape ``args[0]`` in the dtype of ``args[2]``, to which
                               ``args[2]`` is added at the index ``args[1]`` (repeated ones add up)
 ``"put_at"``                  the same where the index names no element twice
+``"increment"``               ``args[0]`` with ``args[2]`` added at the index ``args[1]``, which names
+                              no element twice; ``"increment_each"`` is the same where it may
 ``"math.sqrt"``, ``"+"``,     arithmetic of Python numbers, such as a learning rate
 ``"rng.random"``, ...         a draw: ``args[0]`` is the generator's Value. Draws are in order and
                               never dropped; none depends on an array.
@@ -326,6 +328,28 @@ def put_at(shape: tuple[int, ...], index: Any, g: Any) -> Any:
     return out
 
 
+def increment(x: Any, index: Any, g: Any) -> Any:
+    """A copy of ``x`` with ``g`` added at an index that names no element twice.
+
+    >>> increment(np.array([1.0, 2.0]), (np.array([1]),), 0.5)
+    array([1. , 2.5])
+    """
+    out = np.array(x)
+    out[index] += g
+    return out
+
+
+def increment_each(x: Any, index: Any, g: Any) -> Any:
+    """A copy of ``x`` with ``g`` added at an index; repeated ones add up.
+
+    >>> increment_each(np.array([1.0, 2.0]), np.array([1, 1]), 0.5)
+    array([1., 3.])
+    """
+    out = np.array(x)
+    np.add.at(out, index, g)
+    return out
+
+
 def _check(value: Any, expected: Any) -> None:
     if bool(value != expected):
         raise Missed
@@ -337,6 +361,8 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "view": lambda x, dtype: x.view(dtype),
     "add_at": add_at,
     "put_at": put_at,
+    "increment": increment,
+    "increment_each": increment_each,
     "check": _check,
     "call": lambda function, *args, **kwargs: function(*args, **kwargs),
     "+": operator.add,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 import sys
 import types
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class Tape:
         self.cotangents: dict[Value, tuple[Node, int]] = {}
         self.updating: dict[Value, Any] = {}
         self.inputs: set[Value] = set()
+        self.titles: dict[str, str] = {}
         self.open = True
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,7 +100,10 @@ class Tape:
 
     def locate(self, instruction: Instruction) -> None:
         """Fill in which part of a step is running, in which module, and on whose behalf."""
-        instruction.scope = path_of(SCOPE.get())
+        scope = SCOPE.get()
+        instruction.scope = path_of(scope)
+        if scope is not None and scope.title:
+            self.titles[instruction.scope] = scope.title
         frame: types.FrameType | None = sys._getframe(1)
         hints: list[tuple[Any, str]] = []
         found = False
@@ -152,12 +157,12 @@ _ARITHMETIC |= {"<", "<=", ">", ">=", "==", "!="}
 @functools.lru_cache(maxsize=4096)
 def _stores(code: types.CodeType) -> dict[int, str]:
     """Offsets of the instructions whose result is at once assigned to a variable, and its name."""
-    listed = list(dis.get_instructions(code))
-    return {
-        here.offset: str(after.argval)
-        for here, after in zip(listed, listed[1:], strict=False)
-        if after.opname in ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
-    }
+    stores: dict[int, str] = {}
+    for here, after in itertools.pairwise(dis.get_instructions(code)):
+        if after.opname in ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL"):
+            # A call of a Python function stands at one of the cache entries behind it.
+            stores.update(dict.fromkeys(range(here.offset, after.offset), str(after.argval)))
+    return stores
 
 
 def _refuse(tape: Tape, function: str, args: tuple[Any, ...]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Place, Walk
+from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Walk
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
 from minigrad.compile.traced import Number, Traced
+from minigrad.graph import RECORDING
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
 
@@ -76,7 +77,8 @@ class Recorded:
     walk: Walk
     arguments: list[Any]
     tape: Tape
-    numbers: list[tuple[Place, str, Any]] = field(default_factory=list)
+    call: tuple[Any, Any] = ((), {})
+    recording: bool = True
     promoted: set[Key] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
 
@@ -108,7 +110,6 @@ class _Run:
         self.program = Program(getattr(function, "__name__", type(function).__name__))
         self.tape = Tape(_call.__code__)
         self.installed: dict[int, Any] = {}
-        self.numbers: list[tuple[Any, str, Any]] = []
 
     def stand_in(self, now: Any, kind: Kind, path: str, place: Any) -> Any:
         """A traced value in the place of an array, a number or a generator."""
@@ -190,7 +191,6 @@ class _Run:
         if isinstance(value, np.random.Generator):
             return self.stand_in(value, "generator", path, place)
         if value.__class__ in (int, float) and (key_of(place) in self.promoted or _varies(place)):
-            self.numbers.append((place, path, value))
             return self.stand_in(value, "number", path, place)
         return value
 
@@ -353,7 +353,7 @@ def trace(
                     "a compiled step draws from np.random or random, whose numbers would be the "
                     "same at every call: draw from rng = np.random.default_rng(seed), or mg.random"
                 )
-            return _finish(run, walk, out, given)
+            return _finish(run, walk, out, given, (args, kwargs))
         except BaseException:
             restore(walk, copies)
             for generator, state in bits.values():
@@ -363,7 +363,7 @@ def trace(
             run.tape.open = False
 
 
-def _finish(run: _Run, walk: Walk, out: Any, given: list[Any]) -> Recorded:
+def _finish(run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, Any]) -> Recorded:
     """What a trace that ran to its end found out."""
     made: list[str] = []
     changed: set[Key] = set()
@@ -391,7 +391,8 @@ def _finish(run: _Run, walk: Walk, out: Any, given: list[Any]) -> Recorded:
     tree = mapped(leaf, out)
     result = mapped(plain, out)
     _settle(run.function, walk, run)
-    return Recorded(program, result, tree, walk, given, run.tape, run.numbers, changed, made)
+    recording = RECORDING.get()
+    return Recorded(program, result, tree, walk, given, run.tape, call, recording, changed, made)
 
 
 def _legacy() -> Any:

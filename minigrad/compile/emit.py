@@ -1,0 +1,481 @@
+"""The NumPy emitter: a program as source that a person would accept in review."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad.compile.passes import _uniform, is_count
+from minigrad.compile.program import Buffer, Instruction, Program, Value, is_view
+from minigrad.primitive import Primitive
+
+__all__ = ["augments", "emit", "emit_program"]
+
+WIDTH = 100
+OPERATORS = {
+    "np.add": "+",
+    "np.subtract": "-",
+    "np.multiply": "*",
+    "np.divide": "/",
+    "np.power": "**",
+    "np.floor_divide": "//",
+    "np.remainder": "%",
+    "np.greater": ">",
+    "np.greater_equal": ">=",
+    "np.less": "<",
+    "np.less_equal": "<=",
+    "np.equal": "==",
+    "np.not_equal": "!=",
+    "np.bitwise_and": "&",
+    "np.bitwise_or": "|",
+    "np.bitwise_xor": "^",
+}
+_COMMUTE = frozenset({"np.add", "np.multiply"})
+_INLINE = frozenset({"np.transpose", "getitem", "view", "np.reshape"})
+
+
+def emit(program: Program, titles: dict[str, str]) -> str:
+    """Return a program as the source of a module with one function.
+
+    Args:
+        program: Optimised, planned and named.
+        titles: What stands at a scope, such as ``Linear(4 → 3)``.
+    """
+    return emit_program(program, titles)[0]
+
+
+def emit_program(program: Program, titles: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return the source, and the functions in it that no import brings, by name."""
+    emitter = _Emitter(program, titles)
+    return emitter.module(), emitter.opaque
+
+
+class _Emitter:
+    """Text of a program, made line by line."""
+
+    def __init__(self, program: Program, titles: dict[str, str]) -> None:
+        self.program, self.titles = program, titles
+        self.inlined: dict[Value, str] = {}
+        self.uses: dict[Value, int] = {}
+        for instruction in program.instructions:
+            for value in instruction.operands():
+                self.uses[value] = self.uses.get(value, 0) + 1
+        for value in program.outputs():
+            if isinstance(value, Value):
+                self.uses[value] = self.uses.get(value, 0) + 2
+        self.lines: list[str] = []
+        self.opaque: dict[str, Any] = {}
+        _through_inputs(program)
+
+    # The module
+
+    def module(self) -> str:
+        """The whole source."""
+        body = self.body()
+        text = "\n".join(body)
+        imports = ["import math", ""] if "math." in text else []
+        imports += ["import numpy as np"]
+        if "REGISTRY[" in text:
+            imports += ["", "from minigrad.primitive import REGISTRY"]
+        program = self.program
+        head = [f'"""The function {program.name}, traced and written out as NumPy."""', ""]
+        parts = [*head, *imports, *self.constants(), *self.memory()]
+        if any(i.function == "check" for i in program.instructions):
+            parts += ["", "", "class Missed(ValueError):"]
+            parts += ['    """The arguments are not of the kind that this was traced with."""']
+        return "\n".join([*parts, "", "", *self.signature(), *body, ""])
+
+    def constants(self) -> list[str]:
+        """Arrays that every call uses as they are."""
+        found = self.program.constants()
+        lines = [f"{v.name} = {_constant(v)}" for v in found]
+        return ["", *lines] if lines else []
+
+    def memory(self) -> list[str]:
+        """Buffers that every call reuses."""
+        buffers = self.program.buffers
+        if not buffers:
+            return []
+        size = sum(buffer.nbytes for buffer in buffers)
+        lines = [f"{b.name} = np.empty({_shape(b.shape)}{_dtype_argument(b)})" for b in buffers]
+        return ["", f"# Memory that every call reuses: {_bytes(size)}", *lines]
+
+    def signature(self) -> list[str]:
+        """The ``def`` and a docstring that says what is handed in."""
+        names = [i.value.name for i in self.program.inputs]
+        head = f"def {self.program.name}({', '.join(names)}):"
+        lines = [head] if len(head) <= WIDTH else _broken(f"def {self.program.name}(", names, "):")
+        documented = [f'    """{_sentence(self.program)}']
+        documented += ["", "    Args:"]
+        for given in self.program.inputs:
+            value, note = given.value, _note(given)
+            shape = "" if value.weak or value.dtype is None else f"{_shape(value.shape)} "
+            kind = value.weak.__name__ if value.weak else str(value.dtype or "np.random.Generator")
+            text = f"{value.name}: {shape}{kind}{note}"
+            documented += textwrap.wrap(
+                text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12
+            )
+        return [*lines, *documented, '    """']
+
+    # The function's body
+
+    def body(self) -> list[str]:
+        """Every statement of the function."""
+        section, scope = "", ""
+        instructions = self.program.instructions
+        for i, instruction in enumerate(instructions):
+            after = instructions[i + 1] if i + 1 < len(instructions) else None
+            if self.inlines(instruction, after):
+                self.inlined[instruction.out] = self.expression(instruction, top=False)
+                continue
+            header = self.header(instruction)
+            if instruction.section != section:
+                section, scope = instruction.section, ""
+                if self.lines:
+                    self.lines.append("")
+                self.lines.append(f"    # {section.capitalize()}")
+            if header and header != scope:
+                self.lines.append(f"    # {header}")
+                scope = header
+            self.statement(instruction)
+        self.finish()
+        return self.lines
+
+    def header(self, instruction: Instruction) -> str:
+        """Which layer a statement belongs to."""
+        scope = instruction.scope
+        if instruction.section == "update" or not scope:
+            return ""
+        title = self.titles.get(scope, "")
+        what = f"{scope}: {title}" if title else scope
+        if instruction.section == "backward":
+            return f"gradient of {what}"
+        return what
+
+    def inlines(self, instruction: Instruction, after: Instruction | None) -> bool:
+        """Whether a result is written where it is used, not given a name."""
+        if self.uses.get(instruction.out, 0) != 1 or instruction.into is not None:
+            return False
+        if instruction.function in _INLINE:
+            arrays = instruction.function == "getitem" and not _basic(instruction.args[1])
+            return not arrays and self.used_plainly(instruction)
+        if after is None or instruction.out not in set(after.operands()):
+            return False
+        small = not instruction.out.shape and instruction.pure
+        plain = after.function in OPERATORS or after.function in ("check", *_PYTHON)
+        return small and plain and len(self.expression(instruction, top=False)) < 40
+
+    def used_plainly(self, instruction: Instruction) -> bool:
+        """Whether the one statement that uses a view reads it where an expression may stand."""
+        for other in self.program.instructions:
+            if instruction.out in set(other.operands()):
+                return not other.function.startswith(("increment", "add_at", "put_at"))
+        return False
+
+    def statement(self, instruction: Instruction) -> None:
+        """Write the line or lines of one instruction."""
+        function, out, into = instruction.function, instruction.out, instruction.into
+        if function == "check":
+            self.check(instruction)
+            return
+        if function.startswith("increment"):
+            self.increment(instruction)
+            return
+        if function in ("add_at", "put_at"):
+            shape, index, g = instruction.args
+            self.line(f"{out.name} = np.zeros({_shape(shape)}{_dtype_argument(out)})", out)
+            self.write(out.name, index, g, each=function == "add_at", sign="=")
+            return
+        augmented = self.augmented(instruction)
+        if augmented:
+            self.line(augmented, None)
+        elif into is not None:
+            self.line(f"{out.name} = {self.expression(instruction, out=into)}", out)
+        else:
+            self.line(f"{out.name} = {self.expression(instruction)}", out)
+
+    def check(self, instruction: Instruction) -> None:
+        value, expected = instruction.args
+        text = self.text(value)
+        text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        if expected is True:
+            text = f"not {text}" if text.isidentifier() else f"not ({text})"
+        elif expected is not False:
+            text = f"{text} != {_literal(expected)}"
+        self.lines.append(f"    if {text}:")
+        where = instruction.origin[0].rpartition("/")[2]
+        line = f" in {where}, line {instruction.origin[1]}" if where else ""
+        self.lines.append(f'        raise Missed("the step decides otherwise{line}")')
+
+    def increment(self, instruction: Instruction) -> None:
+        x, index, g = instruction.args
+        name = instruction.out.name
+        if instruction.into is None:
+            self.line(f"{name} = {self.text(x)}.copy()", instruction.out)
+        self.write(name, index, g, each=instruction.function == "increment_each", sign="+=")
+
+    def write(self, name: str, index: Any, g: Any, *, each: bool, sign: str) -> None:
+        """A statement that writes at an index."""
+        if each:
+            self.line(f"np.add.at({name}, {self.text(index)}, {self.text(g)})", None)
+        elif sign == "+=" and isinstance(g, int | float) and g < 0:
+            self.line(f"{name}[{self.index(index)}] -= {_literal(-g)}", None)
+        else:
+            self.line(f"{name}[{self.index(index)}] {sign} {self.text(g)}", None)
+
+    def augmented(self, instruction: Instruction) -> str:
+        """``a += b``, where an operand takes the result."""
+        sign = OPERATORS.get(instruction.function)
+        into, args = instruction.into, instruction.args
+        if not isinstance(into, Value) or instruction.out.name != into.name:
+            return ""
+        if not augments(instruction):
+            return ""
+        if args[0] is into:
+            return f"{into.name} {sign}= {self.text(args[1])}"
+        return f"{into.name} {sign}= {self.text(args[0])}"
+
+    def line(self, text: str, out: Value | None) -> None:
+        """Add a statement, with the shape of what it makes where there is room."""
+        line = f"    {text}"
+        if len(line) > WIDTH:
+            self.lines += _wrapped(line)
+            return
+        note = f"  # {_shape(out.shape)}" if out is not None and out.shape else ""
+        self.lines.append(line + note if len(line + note) <= WIDTH else line)
+
+    def finish(self) -> None:
+        """The ``return`` statement: results, then the state that is not overwritten in place."""
+        texts = [self.result(r, result=True) for r in self.program.results]
+        seen: set[int] = set()
+        for update in self.program.updates:
+            if not update.in_place:
+                texts.append(self.result(update.result, result=id(update.result) in seen))
+            seen.add(id(update.result))
+        if not texts:
+            return
+        self.lines.append("")
+        text = f"    return {', '.join(texts)}"
+        self.lines += [text] if len(text) <= WIDTH else _broken("    return (", texts, "    )")
+
+    def result(self, x: Any, *, result: bool) -> str:
+        """What is returned: never memory that something else writes to."""
+        if not isinstance(x, Value) or x.weak or not x.shape:
+            return self.text(x)
+        outputs = [v for v in self.program.outputs() if v is x]
+        made = {i.out: i for i in self.program.instructions}
+        fresh = x in made and not is_view(made[x]) and (len(outputs) == 1 or not result)
+        return self.text(x) if fresh else f"{self.text(x)}.copy()"
+
+    # Expressions
+
+    def expression(
+        self, instruction: Instruction, *, top: bool = True, out: Value | Buffer | None = None
+    ) -> str:
+        """What stands to the right of ``=``."""
+        function, args = instruction.function, instruction.args
+        sign = OPERATORS.get(function) or (function if function in _PYTHON else "")
+        if sign and len(args) == 2 and out is None and not instruction.kwargs:
+            text = f"{self.factor(args[0])} {sign} {self.factor(args[1])}"
+            return text if top else f"({text})"
+        if function in ("np.negative", "neg") and out is None:
+            return f"-{self.factor(args[0])}"
+        special = _SPECIAL.get(function)
+        if special is not None and out is None:
+            return special(self, instruction)
+        if function == "np.dot" and _is_array(args[0]):
+            texts = [self.text(args[1])]
+            called = f"{self.factor(args[0])}.dot"
+        elif function == "call":
+            return self.call(instruction)
+        elif function.startswith("rng."):
+            texts = [self.text(a) for a in args[1:]]
+            called = f"{self.text(args[0])}{function[3:]}"
+        else:
+            texts, called = [self.text(a) for a in args], function
+        for name, value in instruction.kwargs.items():
+            if not (name == "keepdims" and value is False) and not _is_default_axis(
+                function, name, value
+            ):
+                texts.append(f"{name}={self.text(value)}")
+        if out is not None:
+            texts.append(f"out={out.name}")
+        return f"{called}({', '.join(texts)})"
+
+    def call(self, instruction: Instruction) -> str:
+        """An op as it is."""
+        function, args = instruction.args[0], instruction.args[1:]
+        kwargs = [f"{k}={self.text(v)}" for k, v in instruction.kwargs.items()]
+        name = function.name if isinstance(function, Primitive) else function.__name__
+        if isinstance(function, Primitive) and function.__module__.startswith("minigrad."):
+            called = f'REGISTRY["{name}"]'
+        else:
+            self.opaque[name] = function
+            called = name
+        return f"{called}({', '.join([*map(self.text, args), *kwargs])})"
+
+    def factor(self, x: Any) -> str:
+        """An operand next to an operator."""
+        text = self.text(x)
+        return f"({text})" if text.startswith("-") else text
+
+    def text(self, x: Any) -> str:
+        """An operand."""
+        if isinstance(x, Value):
+            return self.inlined.get(x, x.name)
+        if isinstance(x, tuple):
+            parts = [self.text(part) for part in x]
+            return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+        if isinstance(x, list):
+            return f"[{', '.join(self.text(part) for part in x)}]"
+        if isinstance(x, slice):
+            parts = ["None" if p is None else self.text(p) for p in (x.start, x.stop, x.step)]
+            return f"slice({', '.join(parts)})"
+        return _literal(x)
+
+    def index(self, index: Any) -> str:
+        """An index between brackets."""
+        parts = index if isinstance(index, tuple) else (index,)
+        return ", ".join(map(self._step, parts)) or "()"
+
+    def _step(self, part: Any) -> str:
+        if isinstance(part, slice):
+            ends = ["" if p is None else self.text(p) for p in (part.start, part.stop)]
+            step = "" if part.step is None else f":{self.text(part.step)}"
+            return ":".join(ends) + step
+        return "..." if part is Ellipsis else self.text(part)
+
+
+_PYTHON = frozenset({"+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!="})
+Writer = Callable[[_Emitter, Instruction], str]
+_SPECIAL: dict[str, Writer] = {
+    "getitem": lambda e, i: f"{e.factor(i.args[0])}[{e.index(i.args[1])}]",
+    "astype": lambda e, i: f"{e.factor(i.args[0])}.astype({e.text(i.args[1])})",
+    "view": lambda e, i: f"{e.factor(i.args[0])}.view({e.text(i.args[1])})",
+    "abs": lambda e, i: f"abs({e.text(i.args[0])})",
+    "np.transpose": lambda e, i: (
+        f"{e.factor(i.args[0])}.transpose({e.text(i.kwargs['axes'])})"
+        if i.kwargs
+        else f"{e.factor(i.args[0])}.T"
+    ),
+}
+
+
+def augments(instruction: Instruction) -> bool:
+    """Whether ``a += b`` may say that an operand takes the result."""
+    if instruction.function.startswith("increment"):
+        return True
+    if instruction.function not in OPERATORS or not isinstance(instruction.into, Value):
+        return False
+    return instruction.args[0] is instruction.into or instruction.function in _COMMUTE
+
+
+def _through_inputs(program: Program) -> None:
+    """Call what takes an input's memory, and nothing else, what the input is called."""
+    inputs = {i.value for i in program.inputs}
+    theirs = {value: value for value in inputs}
+    for instruction in program.instructions:
+        if instruction.into in theirs and augments(instruction):
+            instruction.out.name = instruction.into.name
+            theirs[instruction.out] = instruction.out
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Value) and x.weak is None and bool(x.shape)
+
+
+def _is_default_axis(function: str, name: str, value: Any) -> bool:
+    return name == "order" and value == "C"
+
+
+def _basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, Value | list) for part in parts)
+
+
+# Literals
+
+
+def _literal(x: Any) -> str:
+    if isinstance(x, np.dtype):
+        return f"np.{x.name}" if hasattr(np, x.name) and x.isnative else repr(x.str)
+    if isinstance(x, type) and issubclass(x, np.generic):
+        return f"np.{x.__name__}"
+    if isinstance(x, type):
+        return x.__name__
+    if isinstance(x, float) and not np.isfinite(x):
+        return "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
+    return "..." if x is Ellipsis else repr(x).replace("'", '"')
+
+
+def _constant(value: Value) -> str:
+    array = value.constant
+    if is_count(value) and array.dtype == np.int64:
+        return f"np.arange({value.shape[0]})"
+    number = _uniform(value)
+    if number is not None and value.shape:
+        return f"np.full({_shape(value.shape)}, {_literal(number)}{_dtype_argument(value)})"
+    elements = np.array2string(
+        array, separator=", ", threshold=array.size + 1, floatmode="unique", max_line_width=80
+    )
+    elements = elements.replace("nan", "np.nan").replace("inf", "np.inf")
+    return f"np.array({elements}, np.{array.dtype.name})"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}" if len(shape) == 1 and False else repr(tuple(shape))
+
+
+def _dtype_argument(value: Value | Buffer) -> str:
+    return "" if value.dtype == np.float64 else f", {_literal(value.dtype)}"
+
+
+def _bytes(size: int) -> str:
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _sentence(program: Program) -> str:
+    changed = [u.target.name for u in program.updates if u.in_place and u.target is not None]
+    return "Compute one call; what it updates is overwritten." if changed else "Compute one call."
+
+
+def _note(given: Any) -> str:
+    return (
+        "" if given.kind in ("argument", "number") else f", {given.kind}" * (given.kind != "tensor")
+    )
+
+
+# Long lines
+
+
+def _broken(head: str, parts: list[str], tail: str) -> list[str]:
+    """Parts between brackets on lines of their own."""
+    indent = " " * (len(head) - len(head.lstrip()) + 4)
+    return [head, *(f"{indent}{part}," for part in parts), tail]
+
+
+def _wrapped(line: str) -> list[str]:
+    """One statement over several lines: broken at the commas of its outermost bracket."""
+    start = line.index("(")
+    head, inner = line[: start + 1], line[start + 1 :]
+    parts = list(_split(inner[:-1])) if inner.endswith(")") else []
+    if not parts:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return _broken(head, parts, indent + ")")
+
+
+def _split(text: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and not depth:
+            yield text[start:i].strip()
+            start = i + 1
+    yield text[start:].strip()

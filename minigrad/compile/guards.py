@@ -1,0 +1,198 @@
+"""Whether a call may run a compiled program: what it was traced with must still be so.
+
+:func:`mismatch` looks at everything and says what differs; :func:`source_of_guard` writes the same
+as straight-line code, which takes a few microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.compile.capture import PLAIN, Cell, ClassItem, Data, Grad, Item, Slot
+from minigrad.compile.program import Input
+from minigrad.compile.trace import Argument, Key, Recorded, key_of
+from minigrad.graph import RECORDING
+from minigrad.tensor import Tensor
+from minigrad.trees import with_paths
+
+__all__ = ["Bound", "mismatch", "same", "source_of_guard"]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two plain values are interchangeable: 1, 1.0 and True are not, nor 0.0 and -0.0.
+
+    >>> same(1.0, 1.0), same(1, True), same(0.0, -0.0)
+    (True, False, False)
+    """
+    return a is b or (type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b))
+
+
+def mismatch(
+    recorded: Recorded, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[str, Key | None] | None:
+    """What differs from the call that was traced, and the place if it is a number; or None."""
+    if RECORDING.get() is not recorded.recording:
+        return "gradients are recorded now, or are not any more", None
+    differs = _arguments_differ(recorded, args, kwargs)
+    if differs:
+        return differs
+    inputs = {id(i.place): i for i in recorded.program.inputs}
+    for container, keys in recorded.walk.sizes:
+        now = (
+            len(container)
+            if isinstance(keys, int)
+            else tuple(k for k in container if k != "_label")
+        )
+        if now != keys:
+            return (
+                f"{recorded.walk.names.get(id(container), 'a container')} has other entries",
+                None,
+            )
+    for state in recorded.walk.states:
+        given = inputs.get(id(state.place))
+        now = state.place.get()
+        if given is not None:
+            if _unlike(given, now):
+                return f"{state.path} has another shape or dtype", None
+        elif isinstance(state.place, Grad):
+            if (now is None) != (state.value is None):
+                return (
+                    f"{state.path} is {'there' if state.value is None else 'not there'} now",
+                    None,
+                )
+        elif not isinstance(state.place, Data) and not _holds(state.value, now):
+            number = type(state.value) in (int, float) and type(now) is type(state.value)
+            said = f"{state.path} was {_short(state.value)}, is {_short(now)}"
+            return said, key_of(state.place) if number else None
+    return None
+
+
+def _holds(before: Any, now: Any) -> bool:
+    if isinstance(before, np.ndarray | np.random.Generator):  # an input, or not even asked for
+        return type(now) is type(before)
+    if isinstance(before, tuple) and isinstance(now, tuple):
+        pairs = zip(before, now, strict=False)
+        return len(before) == len(now) and all(_holds(a, b) for a, b in pairs)
+    return same(before, now)
+
+
+def _unlike(given: Input, now: Any) -> bool:
+    value = given.value
+    if value.weak:
+        return type(now) is not value.weak
+    if value.dtype is None:
+        return not isinstance(now, np.random.Generator)
+    return getattr(now, "shape", None) != value.shape or now.dtype != value.dtype
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) <= 40 else f"a {type(x).__name__}"
+
+
+def _arguments_differ(
+    recorded: Recorded, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[str, Key | None] | None:
+    given: list[tuple[str, Any]] = []
+    before: list[str] = []
+    with_paths(lambda path, x: given.append((path, x)), (args, kwargs))
+    with_paths(lambda path, x: before.append(path), recorded.call)
+    if [path for path, _ in given] != before:
+        return "the arguments are nested otherwise", None
+    numbers = {
+        i.place.index
+        for i in recorded.program.inputs
+        if i.kind == "number" and isinstance(i.place, Argument)
+    }
+    for index, ((path, now), was) in enumerate(zip(given, recorded.arguments, strict=True)):
+        what = f"argument {path}"
+        if type(now) is not type(was):
+            return f"{what} is a {type(now).__name__} now", None
+        if isinstance(was, Tensor):
+            if now._node is not None:
+                return f"{what} requires a gradient", None
+            was, now = was._data, now._data
+        if isinstance(was, np.ndarray | np.generic):
+            if now.shape != was.shape or now.dtype != was.dtype:
+                return (
+                    f"{what} has shape {now.shape} {now.dtype}, not {was.shape} {was.dtype}",
+                    None,
+                )
+        elif index not in numbers and not same(now, was):
+            number = type(now) in (int, float)
+            said = f"{what} was {_short(was)}, is {_short(now)}"
+            return said, ("argument", index) if number else None
+    return None
+
+
+class Bound:
+    """Objects that generated code refers to, each under one name."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.namespace: dict[str, Any] = {}
+
+    def name(self, thing: Any, prefix: str = "o") -> str:
+        """The name of an object in the generated code."""
+        if id(thing) not in self.names:
+            self.names[id(thing)] = f"{prefix}{len(self.names)}"
+            self.namespace[self.names[id(thing)]] = thing
+        return self.names[id(thing)]
+
+
+def read(place: Any, bound: Bound) -> str:
+    """The expression that reads a place."""
+    if isinstance(place, Item):
+        key = repr(place.key) if isinstance(place.key, str | int) else bound.name(place.key)
+        return f"{bound.name(place.container, 'c')}[{key}]"
+    if isinstance(place, Cell):
+        return f"{bound.name(place.cell, 'cell')}.cell_contents"
+    if isinstance(place, Data):
+        if place.owner is not None:
+            return f"{bound.name(place.owner, 't')}.grad._data"
+        return f"{bound.name(place.tensor, 't')}._data"
+    if isinstance(place, Grad):
+        return f"{bound.name(place.tensor, 't')}.grad"
+    if isinstance(place, Slot):
+        return f"{bound.name(place.owner)}.{place.name}"
+    return f"{bound.name(place, 'place')}.get()"
+
+
+def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
+    """Lines that return ``MISS`` unless a call is like the one that was traced."""
+    tests = [f"RECORDING.get() is {recorded.recording}"]
+    inputs = {id(i.place) for i in recorded.program.inputs}
+    for container, _ in recorded.walk.sizes:
+        tests.append(f"len({bound.name(container, 'c')}) == {len(container)}")
+    for state in recorded.walk.states:
+        place, value = state.place, state.value
+        if isinstance(place, Data) or id(place) in inputs:
+            continue
+        if isinstance(place, Grad):
+            sign = "is" if value is None else "is not"
+            tests.append(f"{read(place, bound)} {sign} None")
+        elif isinstance(value, np.ndarray | np.random.Generator):
+            tests.append(f"{read(place, bound)}.__class__ is {bound.name(type(value))}")
+        elif isinstance(value, tuple):
+            known = bound.name(value)
+            tests.append(
+                f"({read(place, bound)} is {known} or holds({known}, {read(place, bound)}))"
+            )
+        elif isinstance(place, ClassItem):
+            name = bound.name(place.owner)
+            if isinstance(vars(place.owner).get(place.name), PLAIN):
+                tests.append(f"{name}.__dict__[{place.name!r}] is {bound.name(value)}")
+        elif isinstance(value, PLAIN) and value is not None and not isinstance(value, bool):
+            known, now = bound.name(value), read(place, bound)
+            tests.append(f"({now} is {known} or same({known}, {now}))")
+        else:
+            known = repr(value) if value is None or isinstance(value, bool) else bound.name(value)
+            tests.append(f"{read(place, bound)} is {known}")
+    bound.namespace.update(holds=_holds, same=same, RECORDING=RECORDING)
+    lines = []
+    for start in range(0, len(tests), 40):
+        test = "\n        and ".join(tests[start : start + 40])
+        lines += [f"    if not ({test}):", "        return MISS"]
+    return lines

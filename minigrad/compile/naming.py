@@ -1,0 +1,230 @@
+"""What compiled code calls things: as the model and the step that was traced call them."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import re
+from collections.abc import Callable
+from typing import Any
+
+from minigrad.compile.capture import Data, Grad, Item
+from minigrad.compile.emit import augments
+from minigrad.compile.passes import is_count
+from minigrad.compile.program import Input, Instruction, Program, Value
+from minigrad.compile.tape import Tape
+from minigrad.compile.trace import Argument, Part, Recorded
+from minigrad.nn.module import Module
+
+__all__ = ["name_values"]
+
+NOUNS = {
+    "np.dot": "product",
+    "np.matmul": "product",
+    "np.add": "sum",
+    "np.subtract": "difference",
+    "np.multiply": "product",
+    "np.divide": "quotient",
+    "np.negative": "negative",
+    "np.add.reduce": "total",
+    "np.maximum.reduce": "max",
+    "np.maximum": "maximum",
+    "np.greater": "mask",
+    "getitem": "chosen",
+    "np.exp": "exp",
+    "np.square": "square",
+    "np.broadcast_to": "spread",
+    "increment": "sum",
+    "add_at": "scattered",
+    "put_at": "scattered",
+    "+": "sum",
+    "-": "difference",
+    "*": "product",
+    "/": "quotient",
+    "**": "power",
+}
+_VAGUE = frozenset(
+    {"out", "x", "g", "product", "c", "y", "result", "data", "value", "new", "array", "total"}
+)
+_TAKEN = frozenset({"np", "math", "ops", "Missed", "rng", "self", *keyword.kwlist})
+
+
+class _Names:
+    """Identifiers, each given once."""
+
+    def __init__(self) -> None:
+        self.used = set(_TAKEN)
+
+    def fresh(self, wish: str) -> str:
+        """An identifier like ``wish`` that nothing else has."""
+        name = re.sub(r"\W+", "_", wish).strip("_") or "value"
+        name = f"v_{name}" if name[0].isdigit() else name
+        taken, count = name, 2
+        while taken in self.used:
+            taken, count = f"{name}_{count}", count + 1
+        self.used.add(taken)
+        return taken
+
+
+def name_values(recorded: Recorded, function: Callable[..., Any]) -> None:
+    """Give every Value and Buffer of a program its name.
+
+    What takes the memory of a value without a name of its own, as in ``a += b``, gives it its own.
+    """
+    names, program = _Names(), recorded.program
+    known = _of_state(recorded)
+    for given in program.inputs:
+        given.value.name = names.fresh(_of_input(given, known, function))
+    counts = 0
+    for value in program.constants():
+        counts += 1
+        rows = is_count(value)
+        value.name = names.fresh("rows" if rows else f"constant_{counts}")
+    program.name = names.fresh(program.name if program.name.isidentifier() else "compiled")
+    namer = _Namer(recorded.tape, program, names, known)
+    for instruction in program.instructions:
+        if instruction.function != "check":
+            instruction.out.name = namer.name(instruction)
+    sections = {i.out: i.section for i in program.instructions}
+    for instruction in reversed(program.instructions):
+        if instruction.into in sections and sections[instruction.into] == instruction.section:
+            _unite(instruction, namer.plain)
+    by_buffer = {i.into: i.out.name for i in reversed(program.instructions)}
+    for buffer in program.buffers:
+        buffer.name = names.fresh(f"{by_buffer.get(buffer, 'array')}_memory")
+
+
+def _unite(instruction: Instruction, plain: set[Value]) -> None:
+    into, out = instruction.into, instruction.out
+    if not isinstance(into, Value) or not augments(instruction):
+        return
+    if re.fullmatch(rf"{into.name}_\d+", out.name):
+        out.name = into.name
+    elif into in plain or instruction.function.startswith("increment"):
+        into.name = out.name
+
+
+def _of_state(recorded: Recorded) -> dict[int, str]:
+    """What Tensors are called, by their identity: the dotted path in their model."""
+    known: dict[int, str] = {}
+    models = [v for v in recorded.walk.values() if isinstance(v, Module)]
+    inside = {id(m) for model in models for _, m in model.named_modules() if m is not model}
+    tops = [model for model in models if id(model) not in inside]
+    for model in tops:
+        prefix = "" if len(tops) == 1 else recorded.walk.names.get(id(model), "") + "_"
+        for path, value in model._walk():
+            if not isinstance(value, Module):
+                known.setdefault(id(value), prefix + path.replace(".", "_"))
+    return known
+
+
+def _of_input(given: Input, known: dict[int, str], function: Callable[..., Any]) -> str:
+    place = given.place
+    while isinstance(place, Part):
+        place = place.place
+    if isinstance(place, Argument):
+        return _of_argument(given.path, function)
+    if isinstance(place, Data):
+        if given.kind == "gradient":
+            return "d_" + known.get(id(place.owner), given.path.removesuffix(".grad"))
+        return known.get(id(place.tensor), place.tensor.name or given.path)
+    if given.kind == "generator":
+        return "generator" if given.path == "minigrad.random" else given.path
+    if isinstance(place, Item):
+        owner = re.search(r"_state\[(\d+)\]\['(\w+)'\]$", given.path)
+        if owner:
+            return f"{known.get(int(owner[1]), 'parameter')}_{owner[2]}"
+        if isinstance(place.key, str):
+            return place.key
+    return given.path
+
+
+def _of_argument(path: str, function: Callable[..., Any]) -> str:
+    """``[0][1]`` is the second positional argument, ``[1]['rate']`` the keyword ``rate``."""
+    steps = re.findall(r"\[([^\]]+)\]|\.(\w+)", path)
+    parts = [(a or b).strip("'\"") for a, b in steps]
+    if parts[0] == "1":
+        return "_".join(parts[1:])
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    index = int(parts[1])
+    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    first = plain[index] if index < len(plain) else f"argument_{index}"
+    return "_".join([first, *parts[2:]])
+
+
+class _Namer:
+    """Names of results, from what the trace saw."""
+
+    def __init__(self, tape: Tape, program: Program, names: _Names, known: dict[int, str]) -> None:
+        self.tape, self.names, self.known = tape, names, known
+        self.plain: set[Value] = set()  # values that have no name of their own
+        self.leaves = {
+            id(i.place.tensor): i.value.name for i in program.inputs if isinstance(i.place, Data)
+        }
+        self.last_of: dict[object, Value] = {}  # the last result of what one call assigns
+        self.last_in: dict[str, Value] = {}
+        self.gradient_of: dict[Value, str] = {}
+        for update in program.updates:
+            if isinstance(update.result, Value):
+                tensor = getattr(getattr(update.place, "place", update.place), "tensor", None)
+                if isinstance(getattr(update.place, "place", update.place), Grad):
+                    name = known.get(id(tensor), getattr(tensor, "name", None) or "parameter")
+                    self.gradient_of.setdefault(update.result, f"d_{name}")
+        last: dict[tuple[object, int], Value] = {}
+        for instruction in program.instructions:
+            if instruction.section == "forward":
+                for key, _ in tape.hints.get(instruction.out, ()):
+                    self.last_of[key] = instruction.out
+                self.last_in[instruction.scope] = instruction.out
+            pair = tape.cotangents.get(instruction.out)
+            if pair is not None:
+                last[pair] = instruction.out
+        self.cotangents = {value: pair for pair, value in last.items()}
+
+    def name(self, instruction: Instruction) -> str:
+        """A name for a result."""
+        self.plain.add(instruction.out)
+        wish = getattr(self, f"_{instruction.section}")(instruction)
+        return self.names.fresh(wish)
+
+    def _forward(self, instruction: Instruction) -> str:
+        out, scope = instruction.out, instruction.scope
+        hints = [(k, n) for k, n in self.tape.hints.get(out, ()) if self.last_of.get(k) is out]
+        wishes = [name for _, name in hints if name not in _VAGUE]
+        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        last = bool(scope) and self.last_in.get(scope) is out
+        if wishes or last:
+            self.plain.discard(out)
+        if wishes:
+            return wishes[-1]
+        if last:
+            return scope
+        return f"{scope}_{noun}" if scope and "." in scope else noun
+
+    def _backward(self, instruction: Instruction) -> str:
+        out = instruction.out
+        if out in self.gradient_of:
+            return self.gradient_of[out]
+        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        pair = self.cotangents.get(out)
+        if pair is not None:
+            parent = pair[0].parents[pair[1]]
+            if parent is not None:
+                value = self.tape.nodes.get(parent)
+                if value is not None and value.name:
+                    self.plain.discard(out)
+                    return f"d_{value.name}"
+        scope = instruction.scope or instruction.op
+        return f"d_{scope}_{noun}"
+
+    def _update(self, instruction: Instruction) -> str:
+        out = instruction.out
+        wishes = [name for _, name in self.tape.hints.get(out, ()) if name not in _VAGUE]
+        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        array = self.tape.updating.get(out)
+        owner = self.known.get(id(array)) or self.leaves.get(id(array), "")
+        noun = wishes[0] if wishes else noun
+        return f"{owner}_{noun}" if owner else noun

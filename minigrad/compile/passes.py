@@ -1,0 +1,403 @@
+"""Rewriting a program: each pass is one function from a program to whether it changed something.
+
+What a pass does is exact: the result of every output stays the same number (``x + 0`` is left
+alone, since ``-0.0 + 0`` is 0.0), except that NumPy may sum in another order where memory lies
+otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.compile.program import Instruction, Program, Value, function_of
+
+__all__ = ["PIPELINE", "optimise"]
+
+Pass = Callable[[Program], bool]
+SMALL = 4096  # elements: a larger constant is not folded into, it would have to be stored
+
+
+def optimise(program: Program) -> dict[str, int]:
+    """Run the pipeline until nothing changes; return how often each pass found something.
+
+    >>> from minigrad.compile.program import Input
+    >>> x, y = Value((2,), np.dtype(float)), Value((2,), np.dtype(float))
+    >>> doubled = Instruction("np.multiply", (x, 1.0), {}, y)
+    >>> program = Program("f", [Input(x, "argument", "x")], [doubled], [y])
+    >>> optimise(program)["simplify"], program.instructions
+    (1, [])
+    """
+    found = {step.__name__: 0 for step in PIPELINE}
+    changed = True
+    while changed:
+        changed = False
+        for step in PIPELINE:
+            if step(program):
+                found[step.__name__] += 1
+                changed = True
+    checks_first(program)
+    share_constants(program)
+    drop_inputs(program)
+    return found
+
+
+def _replace(program: Program, new: dict[Value, Any]) -> bool:
+    """Use other operands in the place of values, everywhere."""
+    if not new:
+        return False
+    for value in list(new):  # a chain of replacements ends where nothing is replaced
+        while isinstance(new[value], Value) and new[value] in new:
+            new[value] = new[new[value]]
+    for instruction in program.instructions:
+        instruction.substitute(new)
+    program.results = [new.get(r, r) if isinstance(r, Value) else r for r in program.results]
+    for update in program.updates:
+        if isinstance(update.result, Value):
+            update.result = new.get(update.result, update.result)
+    return True
+
+
+# Constants
+
+
+def fold_constants(program: Program) -> bool:
+    """Compute at once what depends on constants alone."""
+    new: dict[Value, Any] = {}
+    rest = []
+    for instruction in program.instructions:
+        instruction.substitute(new)
+        operands = list(instruction.operands())
+        known = all(v.constant is not None for v in operands)
+        if not known or not instruction.pure or instruction.out.dtype is None:
+            rest.append(instruction)
+            continue
+        now = _run(instruction)
+        weak = instruction.out.weak is not None
+        if not weak and now.size > max([SMALL, *(v.size for v in operands)]):
+            rest.append(instruction)
+            continue
+        new[instruction.out] = now if weak else operand_of(now)
+    program.instructions = rest
+    return _replace(program, new)
+
+
+def _run(instruction: Instruction) -> Any:
+    def plain(x: Any) -> Any:
+        if isinstance(x, Value):
+            return x.constant
+        if isinstance(x, tuple | list):
+            return type(x)(map(plain, x))
+        return slice(plain(x.start), plain(x.stop), plain(x.step)) if isinstance(x, slice) else x
+
+    kwargs = {name: plain(value) for name, value in instruction.kwargs.items()}
+    return function_of(instruction.function)(*map(plain, instruction.args), **kwargs)
+
+
+def operand_of(now: Any) -> Value:
+    """A constant array as an operand."""
+    array = np.ascontiguousarray(now).reshape(np.shape(now))
+    return Value(array.shape, array.dtype, constant=array)
+
+
+def scalar_constants(program: Program) -> bool:
+    """Write an array that is one number everywhere as that number, where it broadcasts anyway."""
+    changed = False
+    for instruction in program.instructions:
+        args = instruction.args
+        if instruction.function == "increment" and isinstance(args[2], Value):
+            number = _uniform(args[2])
+            if number is not None:
+                instruction.args, changed = (*args[:2], number), True
+        if len(args) != 2 or not _elementwise(instruction):
+            continue
+        for i, other in ((0, args[1]), (1, args[0])):
+            x = args[i]
+            if not isinstance(x, Value) or x.constant is None or not isinstance(other, Value):
+                continue
+            number = _uniform(x)
+            full = other.shape == instruction.out.shape
+            if number is not None and full and other.dtype == x.dtype and not other.weak:
+                args = tuple(number if j == i else a for j, a in enumerate(args))
+                instruction.args, changed = args, True
+    return changed
+
+
+def _uniform(x: Value) -> float | int | None:
+    """The number that a constant array is made of, if it is a single finite one."""
+    if x.constant is None or not x.size or x.dtype is None or x.dtype.kind not in "fi":
+        return None
+    first = x.constant.flat[0]
+    if not np.isfinite(first) or not bool((x.constant == first).all()):
+        return None
+    number: float | int = first.item()
+    return number
+
+
+def _elementwise(instruction: Instruction) -> bool:
+    function = instruction.function
+    if not function.startswith("np.") or function.count(".") != 1:
+        return False
+    ufunc = getattr(np, function[3:], None)
+    return isinstance(ufunc, np.ufunc) and ufunc.signature is None and ufunc.nout == 1
+
+
+# Common subexpressions, dead code
+
+
+def share(program: Program) -> bool:
+    """Compute once what would be computed twice."""
+    seen: dict[Any, Value] = {}
+    new: dict[Value, Any] = {}
+    rest = []
+    for instruction in program.instructions:
+        instruction.substitute(new)
+        if not instruction.pure:
+            rest.append(instruction)
+            continue
+        kwargs = tuple((k, _key(v)) for k, v in sorted(instruction.kwargs.items()))
+        key = (instruction.function, _key(instruction.args), kwargs)
+        if key in seen:
+            new[instruction.out] = seen[key]
+        else:
+            seen[key] = instruction.out
+            rest.append(instruction)
+    program.instructions = rest
+    return _replace(program, new)
+
+
+def share_constants(program: Program) -> None:
+    """Keep constant arrays that are equal once."""
+    seen: dict[Any, Value] = {}
+    new = {v: seen.setdefault(_key(v), v) for v in program.constants()}
+    _replace(program, {v: first for v, first in new.items() if v is not first})
+
+
+def _key(operand: Any) -> Any:
+    """What tells an operand from others: its type, too, since 1, 1.0 and True are equal."""
+    if isinstance(operand, Value):
+        if operand.constant is None:
+            return id(operand)
+        array = operand.constant
+        if array.size > SMALL:
+            return id(array)
+        return array.shape, array.dtype.str, array.tobytes()
+    if isinstance(operand, tuple | list):
+        return (type(operand), *map(_key, operand))
+    if isinstance(operand, slice):
+        return "slice", _key(operand.start), _key(operand.stop), _key(operand.step)
+    if callable(operand) and not isinstance(operand, type):
+        return id(operand)
+    return type(operand), repr(operand)
+
+
+def drop_dead(program: Program) -> bool:
+    """Drop what nothing needs; draws and checks are needed."""
+    needed = {v for v in program.outputs() if isinstance(v, Value)}
+    rest = []
+    for instruction in reversed(program.instructions):
+        needless = instruction.pure or instruction.function == "call"
+        if instruction.out not in needed and needless:
+            continue
+        needed.update(instruction.operands())
+        rest.append(instruction)
+    changed = len(rest) < len(program.instructions)
+    program.instructions = rest[::-1]
+    return changed
+
+
+def drop_inputs(program: Program) -> None:
+    """Ask for nothing that no instruction, result or update needs, save for arguments."""
+    needed = {v for i in program.instructions for v in i.operands()}
+    needed.update(v for v in program.outputs() if isinstance(v, Value))
+    program.inputs = [i for i in program.inputs if i.value in needed or i.kind == "argument"]
+
+
+def checks_first(program: Program) -> None:
+    """Move checks, and what they need, before all else that does not draw: nothing is written yet.
+
+    Draws stay where they are, so a check that depends on one comes after it.
+    """
+    maker = {i.out: i for i in program.instructions}
+    first: list[Instruction] = []
+    placed: set[Instruction] = set()
+
+    def place(instruction: Instruction) -> None:
+        for value in instruction.operands():
+            if value in maker and maker[value] not in placed:
+                place(maker[value])
+        if instruction not in placed:
+            placed.add(instruction)
+            first.append(instruction)
+
+    for instruction in program.instructions:
+        if instruction.function == "check":
+            place(instruction)
+    rest = [i for i in program.instructions if i not in placed]
+    draws = [i for i in first if i.function.startswith("rng.")]
+    if draws and any(i.function.startswith("rng.") for i in rest):
+        return  # the order of draws is part of what a program does
+    program.instructions = first + rest
+
+
+# Algebra
+
+
+def simplify(program: Program) -> bool:
+    """Leave out what changes nothing: ``x * 1``, ``-(-x)``, a transpose of a transpose."""
+    new: dict[Value, Any] = {}
+    maker: dict[Value, Instruction] = {}
+    rest = []
+    for instruction in program.instructions:
+        instruction.substitute(new)
+        same = _same_as(instruction, maker)
+        if same is not None:
+            new[instruction.out] = same
+        else:
+            rest.append(instruction)
+            maker[instruction.out] = instruction
+    program.instructions = rest
+    return _replace(program, new)
+
+
+def _same_as(instruction: Instruction, maker: dict[Value, Instruction]) -> Value | None:
+    """The operand that an instruction gives back, if it does."""
+    args = instruction.args
+    if not args or not isinstance(args[0], Value):
+        x: Any = args[1] if instruction.function == "np.multiply" and _is_one(args[0]) else None
+    else:
+        x = _unchanged(instruction, args[0], maker)
+    if not isinstance(x, Value) or x.shape != instruction.out.shape or x.weak:
+        return None
+    return x if x.dtype == instruction.out.dtype else None
+
+
+def _unchanged(instruction: Instruction, x: Value, maker: dict[Value, Instruction]) -> Any:
+    function, args = instruction.function, instruction.args
+    before = maker.get(x)
+    if function in ("np.multiply", "np.divide", "np.power") and _is_one(args[1]):
+        return x
+    if function in ("np.positive", "np.copy", "np.broadcast_to", "np.reshape", "np.conjugate"):
+        return x
+    if function == "np.negative" and before is not None and before.function == function:
+        return before.args[0]
+    if function == "np.transpose" and before is not None and before.function == function:
+        return before.args[0] if not (instruction.kwargs or before.kwargs) else None
+    if function == "astype":
+        return x
+    return None
+
+
+def _is_one(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool) and x == 1
+
+
+def drop_broadcasts(program: Program) -> bool:
+    """Let elementwise functions broadcast by themselves."""
+    maker = {i.out: i for i in program.instructions if i.function == "np.broadcast_to"}
+    changed = False
+    for instruction in program.instructions:
+        if not maker or len(instruction.args) < 2 or not _elementwise(instruction):
+            continue
+        for i, x in enumerate(instruction.args):
+            if not isinstance(x, Value) or x not in maker:
+                continue
+            source = maker[x].args[0]
+            others = [a.shape for j, a in enumerate(instruction.args) if j != i and _is_array(a)]
+            if _is_array(source) and instruction.out.shape in others:
+                args = list(instruction.args)
+                args[i] = source
+                instruction.args, changed = tuple(args), True
+    return changed
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Value) and x.weak is None
+
+
+def narrow_early(program: Program) -> bool:
+    """Compute on the few numbers that are broadcast, and broadcast the result.
+
+    Of ``np.negative(np.broadcast_to(x, shape))`` and ``np.broadcast_to(x, shape) / c``.
+    """
+    maker = {i.out: i for i in program.instructions if i.function == "np.broadcast_to"}
+    new: list[Instruction] = []
+    changed = False
+    for instruction in program.instructions:
+        args = instruction.args
+        wide = [x for x in args if isinstance(x, Value) and x in maker]
+        rest_plain = all(not isinstance(x, Value) or x in maker for x in args)
+        if len(wide) != 1 or not rest_plain or not _elementwise(instruction):
+            new.append(instruction)
+            continue
+        source: Value = maker[wide[0]].args[0]
+        if not _is_array(source) or source.dtype is None:
+            new.append(instruction)
+            continue
+        small = Value(source.shape, instruction.out.dtype)
+        inner = tuple(source if x is wide[0] else x for x in args)
+        new.append(_like(instruction, instruction.function, inner, small))
+        shape = instruction.out.shape
+        new.append(_like(instruction, "np.broadcast_to", (small, shape), instruction.out))
+        changed = True
+    program.instructions = new
+    return changed
+
+
+def _like(old: Instruction, function: str, args: tuple[Any, ...], out: Value) -> Instruction:
+    return Instruction(function, args, {}, out, old.section, old.scope, old.op, old.origin)
+
+
+def add_into(program: Program) -> bool:
+    """Add what stands at an index where it belongs: ``x + zeros with g at i`` is ``x[i] += g``.
+
+    This is where ``softmax - one_hot`` comes from.
+    """
+    uses: dict[Value, int] = {}
+    for value in [v for i in program.instructions for v in i.operands()] + [
+        v for v in program.outputs() if isinstance(v, Value)
+    ]:
+        uses[value] = uses.get(value, 0) + 1
+    maker = {i.out: i for i in program.instructions if i.function in ("add_at", "put_at")}
+    changed = False
+    for instruction in program.instructions:
+        if instruction.function != "np.add" or len(instruction.args) != 2:
+            continue
+        for x, other in (instruction.args, instruction.args[::-1]):
+            if x not in maker or uses[x] != 1 or not _is_array(other):
+                continue
+            _, index, g = maker[x].args
+            if other.shape == x.shape and other.dtype == x.dtype and other not in maker:
+                once = maker[x].function == "put_at" or names_each_once(index)
+                instruction.function = "increment" if once else "increment_each"
+                instruction.args, changed = (other, index, g), True
+                break
+    return changed
+
+
+def names_each_once(index: Any) -> bool:
+    """Whether an index of arrays names no element twice: one of them counts 0, 1, 2, ..."""
+    if not isinstance(index, tuple) or not all(isinstance(part, Value) for part in index):
+        return False
+    return len({part.shape for part in index}) == 1 and any(is_count(part) for part in index)
+
+
+def is_count(x: Any) -> bool:
+    """Whether a constant is ``np.arange(n)``."""
+    if not isinstance(x, Value) or x.constant is None or len(x.shape) != 1:
+        return False
+    return x.constant.dtype.kind == "i" and bool((x.constant == np.arange(x.shape[0])).all())
+
+
+PIPELINE: tuple[Pass, ...] = (
+    fold_constants,
+    scalar_constants,
+    simplify,
+    narrow_early,
+    drop_broadcasts,
+    share,
+    add_into,
+    drop_dead,
+)

@@ -1,0 +1,63 @@
+"""Whether two traces computed the same: the proof that no constant in them changes by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.compile.program import Program, Value
+
+__all__ = ["difference"]
+
+
+def difference(first: Program, second: Program) -> str:
+    """Say where two programs part, or return "" if they compute the same.
+
+    >>> difference(Program("f"), Program("f"))
+    ''
+    """
+    twin: dict[Value, Value] = {}
+    if len(first.inputs) != len(second.inputs):
+        return "they read different state"
+    for a, b in zip(first.inputs, second.inputs, strict=True):
+        twin[a.value] = b.value
+    for one, other in zip(first.instructions, second.instructions, strict=False):
+        where = f"{other.origin[0]}:{other.origin[1]}" if other.origin[0] else other.scope
+        if one.function != other.function:
+            return f"{one.function} in one, {other.function} in the other, at {where}"
+        if not _alike(one.args, other.args, twin) or not _alike(one.kwargs, other.kwargs, twin):
+            return f"{one.function} has another operand, at {where}"
+        twin[one.out] = other.out
+    if len(first.instructions) != len(second.instructions):
+        return "one does more than the other"
+    if not _alike(first.results, second.results, twin):
+        return "they return different values"
+    states = [[u.result for u in program.updates] for program in (first, second)]
+    if len(states[0]) != len(states[1]):
+        return "they leave different state behind"
+    return "" if _alike(*states, twin) else "they leave different state behind"
+
+
+def _alike(a: Any, b: Any, twin: dict[Value, Value]) -> bool:
+    if isinstance(a, Value):
+        if a.constant is not None:
+            known = isinstance(b, Value) and b.constant is not None
+            return known and _equal(a.constant, b.constant)
+        return twin.get(a) is b
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_alike(a[k], b[k], twin) for k in a)
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(_alike(p, q, twin) for p, q in zip(a, b, strict=True))
+    if isinstance(a, slice):
+        return _alike((a.start, a.stop, a.step), (b.start, b.stop, b.step), twin)
+    return a is b or repr(a) == repr(b)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    same = a.shape == b.shape and a.dtype == b.dtype
+    return same and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
