@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["clip_grad_norm"]
+__all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
@@ -46,3 +46,23 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
         for p, g in zip(with_grad, gradients, strict=True):
             p.grad = wrap(np.asarray(g * (max_norm / norm)))
     return norm
+
+
+def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of every gradient to ``-clip_value .. clip_value``.
+
+    Unlike ``clip_grad_norm`` it turns the gradient: large elements shrink, small ones don't. The
+    gradients are replaced, never written into; NaN stays NaN.
+
+    >>> w = Tensor([3.0, 0.25], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> clip_grad_value([w], 1.0); w.grad
+    Tensor([1. , 0.5], dtype=float64)
+    """
+    clip_value = float(clip_value)
+    if not clip_value > 0.0:
+        raise ValueError(f"clip_value is positive, so it can't be {clip_value}")
+    for p in parameters:
+        if p.grad is not None:
+            g = p.grad.numpy() if isinstance(p.grad, Tensor) else np.asarray(p.grad)
+            p.grad = wrap(np.asarray(np.clip(g, -clip_value, clip_value)))

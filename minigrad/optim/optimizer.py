@@ -337,7 +337,7 @@ class AdamW(Adam):
 def count(state: State) -> int:
     """Count a parameter's own updates: one that joins late starts its bias correction at 1."""
     state["t"] = state.get("t", 0) + 1
-    return state["t"]  # type: ignore[no-any-return]  # not int(): a traced count stays one
+    return state["t"]  # not int(): a traced count stays one
 
 
 def adam_settings(group: Mapping[str, Any]) -> dict[str, float]:

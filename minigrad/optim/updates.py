@@ -123,3 +123,134 @@ def adagrad(
     """
     total = g * g if total is None else total + g * g
     return p - learning_rate * (g / (np.sqrt(total) + eps)), total
+
+
+def adadelta(
+    p: Array,
+    g: Array,
+    v: Array | None,
+    u: Array | None,
+    *,
+    learning_rate: float,
+    rho: float,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """Adadelta: steps as large as steps have been, relative to the gradient (Zeiler, 2012).
+
+    >>> p, v, u = adadelta(np.array([1.0]), np.array([2.0]), None, None, learning_rate=1.0, rho=0.9,
+    ...                    eps=1e-6)
+    >>> v
+    array([0.4])
+    """
+    v = (1.0 - rho) * (g * g) if v is None else rho * v + (1.0 - rho) * (g * g)
+    u = np.zeros_like(v) if u is None else u
+    delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+    return p - learning_rate * delta, v, rho * u + (1.0 - rho) * (delta * delta)
+
+
+def adamax(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    top: Array | None,
+    *,
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """Adam with the largest gradient in place of the root mean square (Kingma and Ba, 2015).
+
+    >>> adamax(np.array([1.0]), np.array([2.0]), None, None, step=1, learning_rate=0.1, beta1=0.9,
+    ...        beta2=0.999, eps=0.0)[0]
+    array([0.9])
+    """
+    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
+    size = np.absolute(g) + eps
+    top = size if top is None else np.maximum(beta2 * top, size)
+    return p - learning_rate / (1.0 - beta1**step) * (m / top), m, top
+
+
+def nadam(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    v: Array | None,
+    mu_product: float,
+    *,
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    momentum_decay: float,
+) -> tuple[Array, Array, Array, float]:
+    """Adam that looks ahead along its momentum, which grows at the start (Dozat, 2016).
+
+    ``mu_product`` is the product of the momenta so far, 1 at the start.
+
+    >>> nadam(np.array([1.0]), np.array([2.0]), None, None, 1.0, step=1, learning_rate=0.1,
+    ...       beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=0.004)[0]
+    array([0.89435482])
+    """
+    mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
+    ahead = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * momentum_decay))
+    mu_product = mu_product * mu
+    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
+    v = (1.0 - beta2) * (g * g) if v is None else beta2 * v + (1.0 - beta2) * (g * g)
+    scale = np.sqrt(v) / math.sqrt(1.0 - beta2**step) + eps
+    now, then = (1.0 - mu) / (1.0 - mu_product), ahead / (1.0 - mu_product * ahead)
+    return p - learning_rate * ((now * g + then * m) / scale), m, v, mu_product
+
+
+def lion(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+) -> tuple[Array, Array]:
+    """Lion: the sign of a mean of gradients, steps of one size (Chen et al., 2023).
+
+    >>> lion(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, beta1=0.9, beta2=0.99,
+    ...      weight_decay=0.0)[0]
+    array([0.9])
+    """
+    m = np.zeros_like(g) if m is None else m
+    sign = np.sign(beta1 * m + (1.0 - beta1) * g)
+    shrunk = p * (1.0 - learning_rate * weight_decay)
+    return shrunk - learning_rate * sign, beta2 * m + (1.0 - beta2) * g
+
+
+def lbfgs_direction(g: Array, changes: Array, steps: Array) -> Array:
+    """Newton's direction by the last changes of the gradient and the steps that made them.
+
+    The two loops of L-BFGS (Nocedal, 1980): ``-H @ g`` for the approximation ``H`` of the inverse
+    Hessian that maps every change to its step; without any it is ``-g``.
+
+    Args:
+        g: The gradient, of shape ``(n,)``.
+        changes: Differences of gradients, of shape ``(k, n)``, the oldest first.
+        steps: The steps between them, of shape ``(k, n)``.
+
+    >>> hessian = np.array([2.0, 4.0])
+    >>> steps = np.eye(2)
+    >>> lbfgs_direction(np.array([2.0, 4.0]), steps * hessian, steps)
+    array([-1., -1.])
+    """
+    d = -g
+    kept = []
+    for y, s in zip(reversed(changes), reversed(steps), strict=True):
+        share = np.dot(s, d) / np.dot(y, s)
+        d = d - share * y
+        kept.append(share)
+    if len(changes):
+        y = changes[-1]
+        d = d * (np.dot(y, steps[-1]) / np.dot(y, y))
+    for y, s, share in zip(changes, steps, reversed(kept), strict=True):
+        d = d + s * (share - np.dot(y, d) / np.dot(y, s))
+    return d

@@ -89,3 +89,23 @@ def test_a_plain_array_as_gradient_can_be_clipped():
     w.grad = np.array([3.0, 4.0])
     assert optim.clip_grad_norm([w], 1.0) == 5.0
     np.testing.assert_allclose(w.grad.numpy(), [0.6, 0.8])
+
+
+def test_clipping_values_limits_each_element():
+    parameters = start()
+    gradients_of(parameters, ([3.0, -9.0, 0.5, np.inf], -0.25))
+    old = parameters[0].grad.numpy()
+    optim.clip_grad_value(iter(parameters), 1.0)
+    np.testing.assert_array_equal(parameters[0].grad.numpy(), [1.0, -1.0, 0.5, 1.0])
+    np.testing.assert_array_equal(parameters[1].grad.numpy(), -0.25)
+    np.testing.assert_array_equal(old, [3.0, -9.0, 0.5, np.inf])
+    w: Any = mg.Tensor(np.zeros(2), requires_grad=True, dtype=np.float32)
+    optim.clip_grad_value([w], 1.0)
+    assert w.grad is None
+    w.grad = np.array([np.nan, 2.0], np.float32)
+    optim.clip_grad_value([w], np.float64(0.5))
+    assert w.grad.dtype == np.float32
+    np.testing.assert_array_equal(w.grad.numpy(), [np.nan, 0.5])
+    for bad in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="clip_value is positive"):
+            optim.clip_grad_value([w], bad)

@@ -1,6 +1,7 @@
 """Optimisers: gradients, groups, settings, state, and what must be refused."""
 
 import copy
+import inspect
 import pickle
 from typing import Any
 
@@ -261,6 +262,8 @@ def test_the_state_of_another_optimiser_is_refused():
     for kind in KINDS[1:]:
         with pytest.raises(StateError, match="state does not fit"):
             kind(start()).load_state_dict(state)
+    with pytest.raises(StateError, match="state does not fit LBFGS"):
+        optim.LBFGS(start()).load_state_dict(state)
 
 
 # Everything together
@@ -272,7 +275,8 @@ def test_a_network_learns(kind):
     x = rng.normal(size=(64, 2))
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
     network = nn.Sequential(nn.Linear(2, 16, rng=1), mg.tanh, nn.Linear(16, 2, rng=2))
-    rate = {optim.SGD: 0.1, optim.Adagrad: 0.1}.get(kind, 0.02)
+    rates = {optim.SGD: 0.1, optim.Adagrad: 0.1, optim.Adadelta: 2.0, optim.Lion: 0.01}
+    rate = rates.get(kind, 0.02)
     optimizer = make(kind, network.parameters(), learning_rate=rate)
     for _ in range(150):
         optimizer.zero_grad()
@@ -280,6 +284,20 @@ def test_a_network_learns(kind):
         optim.clip_grad_norm(network.parameters(), 5.0)
         optimizer.step()
     assert mg.accuracy(network(x), y) > 0.95
+
+
+def test_a_signature_tells_the_settings():
+    assert list(inspect.signature(optim.AdamW).parameters) == [
+        "parameters", "learning_rate", "beta1", "beta2", "eps", "weight_decay",
+    ]  # fmt: skip
+    assert inspect.signature(optim.AdamW).parameters["weight_decay"].default == 0.01
+    assert inspect.signature(optim.Adam).parameters["weight_decay"].default == 0.0
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lr'"):
+        optim.Adam(start(), lr=0.1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'parameters'"):
+        optim.Adam()  # type: ignore[call-arg]
+    optimizer = optim.Adam(start(), 0.5, 0.8)
+    assert (optimizer.groups[0]["learning_rate"], optimizer.groups[0]["beta1"]) == (0.5, 0.8)
 
 
 def test_defaults_are_those_that_are_documented():
@@ -292,4 +310,10 @@ def test_defaults_are_those_that_are_documented():
         "weight_decay=0.01)",
         "RMSprop(1 parameters, learning_rate=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0)",
         "Adagrad(1 parameters, learning_rate=0.01, eps=1e-10, weight_decay=0.0)",
+        "Adadelta(1 parameters, learning_rate=1.0, rho=0.9, eps=1e-06, weight_decay=0.0)",
+        "Adamax(1 parameters, learning_rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, "
+        "weight_decay=0.0)",
+        "NAdam(1 parameters, learning_rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, "
+        "weight_decay=0.0, momentum_decay=0.004)",
+        "Lion(1 parameters, learning_rate=0.0001, beta1=0.9, beta2=0.99, weight_decay=0.0)",
     ]

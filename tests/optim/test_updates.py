@@ -1,11 +1,14 @@
 """The arithmetic of the optimisers: two hundred steps against PyTorch's, and nobody's arrays."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import optim
+from minigrad.optim import updates
 from tests.optim.trajectories import (
     CASES,
     KINDS,
@@ -27,9 +30,17 @@ def test_two_hundred_steps_end_where_pytorchs_end(name):
     np.testing.assert_allclose(path[-1], [*w, b], rtol=0, atol=1e-10)
 
 
+@pytest.fixture
+def torch():
+    """PyTorch, which keeps numbers such as NAdam's product of momenta in its default dtype."""
+    module = pytest.importorskip("torch")
+    module.set_default_dtype(module.float64)
+    yield module
+    module.set_default_dtype(module.float32)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_every_step_is_pytorchs_where_it_is_installed(name):
-    torch = pytest.importorskip("torch")
+def test_every_step_is_pytorchs_where_it_is_installed(name, torch):
     (kind, settings), (their, their_settings), _ = CASES[name]
     parameters = start()
     path = descend(kind(parameters, **settings), parameters, 200)
@@ -41,6 +52,37 @@ def test_every_step_is_pytorchs_where_it_is_installed(name):
         ((r * r).mean() + (w**4.0).sum() * 0.01).backward()
         optimizer.step()
         np.testing.assert_allclose(path[i], [*w.tolist(), b.item()], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_lion_is_the_paper_line_by_line(weight_decay):
+    """Algorithm 2 of Chen et al. (2023), an element at a time."""
+    parameters = start()
+    settings = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.99}
+    optimizer = optim.Lion(parameters, weight_decay=weight_decay, **settings)
+    theta, m = [*START[0], START[1]], [0.0] * 5
+    for i in range(200):
+        w, b = np.array(theta[:4]), theta[4]
+        r = A @ w + b - moving(i)
+        gradient = [*(A.T @ r * 0.4 + 0.04 * w**3), 0.4 * r.sum()]
+        path = descend(optimizer, parameters, 1, first=i)
+        for k, g in enumerate(gradient):
+            c = 0.9 * m[k] + (1 - 0.9) * g
+            theta[k] -= 0.01 * (math.copysign(1.0, c) + weight_decay * theta[k])
+            m[k] = 0.99 * m[k] + (1 - 0.99) * g
+        np.testing.assert_allclose(path[0], theta, rtol=0, atol=1e-10)
+
+
+def test_lbfgs_direction_is_newtons_where_the_loss_is_quadratic():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(5, 5))
+    hessian = root @ root.T + np.eye(5)
+    steps = np.linalg.eigh(hessian)[1].T  # conjugate, so that five of them tell everything
+    g = rng.normal(size=5)
+    direction = updates.lbfgs_direction(g, steps @ hessian, steps)
+    np.testing.assert_allclose(direction, -np.linalg.solve(hessian, g), rtol=1e-12)
+    none = np.zeros((0, 5))
+    np.testing.assert_array_equal(updates.lbfgs_direction(g, none, none), -g)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,4 +143,5 @@ def test_parameters_and_memory_keep_their_dtype_and_shape(kind, dtype, scalar):
         assert type(p.numpy()) is np.ndarray
         assert (p.dtype, p.shape) == (dtype, shape)
     for name, value in optimizer.state_dict().items():
-        assert not isinstance(value, np.ndarray) or name.endswith(".t") or value.dtype == dtype
+        is_number = name.endswith((".t", ".mu_product"))
+        assert not isinstance(value, np.ndarray) or is_number or value.dtype == dtype

@@ -80,8 +80,60 @@ CASES: Any = {
         ([0.4564230766163638, -0.06884732485312679, -0.04301706274672937, 0.4401394299121646],
          0.01287744010000753),
     ),
+    "adadelta": (
+        (optim.Adadelta, {}),
+        ("Adadelta", {}),
+        ([1.6894349452439603, -1.3098830502819447, 0.4861619964386176, 2.2855874198128614],
+         -0.12522661799623838),
+    ),
+    "adadelta decay": (
+        (optim.Adadelta, {"learning_rate": 2.0, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1}),
+        ("Adadelta", {"lr": 2.0, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1}),
+        ([0.15864977505183214, 0.03501956797530367, -0.08002707665066108, -0.151810065409822],
+         0.2935010421265327),
+    ),
+    "adamax": (
+        (optim.Adamax, {"learning_rate": 0.05}),
+        ("Adamax", {"lr": 0.05}),
+        ([1.5542910909235623, -0.5619758965025706, 0.31802383480650415, 1.1927932486434838],
+         -0.008850839821859944),
+    ),
+    "adamax decay": (
+        (optim.Adamax,
+         {"learning_rate": 0.05, "beta1": 0.8, "beta2": 0.95, "eps": 1e-4, "weight_decay": 0.1}),
+        ("Adamax", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1}),
+        ([0.007921355456943023, -0.020578978723114996, -0.0016737412389723413,
+          0.013949698383471678],
+         -0.005376552291267738),
+    ),
+    "nadam": (
+        (optim.NAdam, {"learning_rate": 0.05}),
+        ("NAdam", {"lr": 0.05}),
+        ([1.0996809019868965, -0.3489214137800999, 0.13638879661802147, 0.8669542001640866],
+         0.01420596422199793),
+    ),
+    "nadam decay": (
+        (optim.NAdam,
+         {"learning_rate": 0.05, "beta1": 0.8, "eps": 1e-6, "weight_decay": 0.1,
+          "momentum_decay": 0.1}),
+        ("NAdam",
+         {"lr": 0.05, "betas": (0.8, 0.999), "eps": 1e-6, "weight_decay": 0.1,
+          "momentum_decay": 0.1}),
+        ([0.5171107215060208, -0.08244821195492942, -0.04466298303408352, 0.49961473786556326],
+         0.0073620802986470385),
+    ),
 }  # fmt: skip
-KINDS: Any = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad]
+KINDS: Any = [
+    optim.SGD,
+    optim.Adam,
+    optim.AdamW,
+    optim.RMSprop,
+    optim.Adagrad,
+    optim.Adadelta,
+    optim.Adamax,
+    optim.NAdam,
+    optim.Lion,
+]
 MOMENTUM: Any = {optim.SGD: {"momentum": 0.9, "nesterov": True}}
 
 
