@@ -74,13 +74,17 @@ def by_hand(x, y, weights, biases) -> Step:
     return step
 
 
-def with_minigrad(x, y, weights, biases) -> Step:
+def network(weights, biases) -> mg.nn.Sequential:
     layers: list[Callable] = []
     for w, b in zip(weights, biases, strict=True):
         layer = mg.nn.Linear(*w.shape, dtype=w.dtype)
         layer.weight.data, layer.bias.data = w, b
         layers += [layer, mg.relu]
-    model = mg.nn.Sequential(*layers[:-1])
+    return mg.nn.Sequential(*layers[:-1])
+
+
+def with_minigrad(x, y, weights, biases) -> Step:
+    model = network(weights, biases)
     optimizer = mg.optim.SGD(model.parameters(), learning_rate=RATE)
 
     def step() -> float:
@@ -91,6 +95,21 @@ def with_minigrad(x, y, weights, biases) -> Step:
         return loss.item()
 
     return step
+
+
+def with_compiled(x, y, weights, biases) -> Step:
+    model = network(weights, biases)
+    optimizer = mg.optim.SGD(model.parameters(), learning_rate=RATE)
+
+    @mg.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return lambda: step(x, y).item()
 
 
 def with_torch(x, y, weights, biases) -> Step:
@@ -201,6 +220,7 @@ def with_mygrad(x, y, weights, biases) -> Step:
 CONTESTANTS = {
     "NumPy by hand": by_hand,
     "minigrad": with_minigrad,
+    "compiled": with_compiled,
     "PyTorch": with_torch,
     "JAX jit": with_jax,
     "autograd": with_autograd,

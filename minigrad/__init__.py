@@ -11,6 +11,7 @@ from minigrad.anomaly import detect_anomaly
 from minigrad.batching import vmap
 from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minigrad.checkpointing import checkpoint
+from minigrad.compile import CompileError, compile
 from minigrad.custom import custom_vjp
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import *
@@ -23,7 +24,7 @@ from minigrad.random import seed
 from minigrad.serialize import load, save
 from minigrad.tensor import Tensor, tensor
 from minigrad.testing import gradcheck
-from minigrad.training import History, evaluate, fit
+from minigrad.training import Checkpoint, EarlyStopping, History, evaluate, fit
 from minigrad.viz import draw
 from minigrad.viz.listing import tape
 
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 if not TYPE_CHECKING:  # type checkers take what is imported, as the first line tells them
     __all__ = sorted(
         [
+            "CompileError",
             "History",
             "MinigradError",
             "NotDifferentiable",
@@ -39,6 +41,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "Tensor",
             "case",
             "checkpoint",
+            "compile",
             "composition",
             "custom_vjp",
             "data",

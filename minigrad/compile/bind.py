@@ -41,6 +41,7 @@ class _Binder:
         self.bound = Bound()
         self.guards: list[str] = []
         self.before: list[str] = []
+        self.after: list[str] = []
         self.names: list[str] = []
         self.targets = {u.target for u in self.program.updates if u.in_place}
 
@@ -64,6 +65,7 @@ class _Binder:
             "Tensor": Tensor,
             "wrap": wrap,
             "asarray": np.asarray,
+            "empty": np.empty,
             "getrefcount": sys.getrefcount,
             "random": random,
             "owned": _owned,
@@ -134,6 +136,8 @@ class _Binder:
         elif value.dtype is None:
             kind = self.bound.name(np.random.Generator)
             self.guards += [f"    if not isinstance(v{i}, {kind}):", "        return MISS"]
+        elif value in self.targets and given.kind == "gradient":
+            self.lent(i, given)
         elif value in self.targets:
             self.donated(i, given)
         else:
@@ -160,6 +164,20 @@ class _Binder:
             f"        v{i} = {last}[0] = owned(v{i}, {at})",
         ]
 
+    def lent(self, i: int, given: Input) -> None:
+        """The array of the last gradient, unless somebody else holds it: then a new one."""
+        last = self.bound.name([None], "last")
+        value, owner = given.value, self.bound.name(given.place.owner, "t")
+        self.guards.append(f"    g{i} = {owner}.grad")
+        shape, kind = value.shape, self.bound.name(value.dtype)
+        mine = f"v{i} is {last}[0] and getrefcount(v{i}) <= 4 and getrefcount(g{i}) <= 3"
+        self.before += [
+            f"    n{i} = not ({mine} and g{i}._node is None)",
+            f"    if n{i}:",
+            f"        v{i} = {last}[0] = empty({shape!r}, {kind})",
+        ]
+        self.after += [f"    if n{i}:", f"        {owner}.grad = wrap(v{i})"]
+
     # What comes out
 
     def run(self) -> list[str]:
@@ -183,7 +201,7 @@ class _Binder:
             states = ", ".join(f"{b}.state" for b in bits)
             lines.insert(0, f"    states = [{states}]")
             lines += [f"        {b}.state = states[{k}]" for k, b in enumerate(bits)]
-        return [*lines, "        return MISS", *writes, f"    return {self.result()}"]
+        return [*lines, "        return MISS", *self.after, *writes, f"    return {self.result()}"]
 
     def write(self, name: str, update: Update) -> list[str]:
         """Leave one piece of state behind."""

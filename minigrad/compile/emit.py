@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.compile.passes import _uniform, is_count
-from minigrad.compile.program import Buffer, Instruction, Program, Value, is_view
+from minigrad.compile.program import Buffer, Input, Instruction, Program, Value, is_view
 from minigrad.primitive import Primitive
 
 __all__ = ["augments", "emit", "emit_program"]
@@ -110,8 +110,9 @@ class _Emitter:
         lines = [head] if len(head) <= WIDTH else _broken(f"def {self.program.name}(", names, "):")
         documented = [f'    """{_sentence(self.program)}']
         documented += ["", "    Args:"]
+        written = {u.target for u in self.program.updates if u.in_place and u.target is not None}
         for given in self.program.inputs:
-            value, note = given.value, _note(given)
+            value, note = given.value, _note(given, written)
             shape = "" if value.weak or value.dtype is None else f"{_shape(value.shape)} "
             kind = value.weak.__name__ if value.weak else str(value.dtype or "np.random.Generator")
             text = f"{value.name}: {shape}{kind}{note}"
@@ -193,7 +194,8 @@ class _Emitter:
         if augmented:
             self.line(augmented, None)
         elif into is not None:
-            self.line(f"{out.name} = {self.expression(instruction, out=into)}", out)
+            text = self.expression(instruction, out=into)
+            self.line(text if out.name == into.name else f"{out.name} = {text}", out)
         else:
             self.line(f"{out.name} = {self.expression(instruction)}", out)
 
@@ -378,7 +380,8 @@ def _through_inputs(program: Program) -> None:
     inputs = {i.value for i in program.inputs}
     theirs = {value: value for value in inputs}
     for instruction in program.instructions:
-        if instruction.into in theirs and augments(instruction):
+        lent = instruction.into in inputs and instruction.into not in set(instruction.operands())
+        if instruction.into in theirs and (lent or augments(instruction)):
             instruction.out.name = instruction.into.name
             theirs[instruction.out] = instruction.out
 
@@ -441,14 +444,15 @@ def _bytes(size: int) -> str:
 
 
 def _sentence(program: Program) -> str:
-    changed = [u.target.name for u in program.updates if u.in_place and u.target is not None]
-    return "Compute one call; what it updates is overwritten." if changed else "Compute one call."
+    sections = {instruction.section for instruction in program.instructions}
+    what = [name for name in ("forward", "backward", "update") if name in sections]
+    return f"Compute one call: {', '.join(what) or 'nothing'}."
 
 
-def _note(given: Any) -> str:
-    return (
-        "" if given.kind in ("argument", "number") else f", {given.kind}" * (given.kind != "tensor")
-    )
+def _note(given: Input, written: set[Value]) -> str:
+    if given.value not in written:
+        return ""
+    return ", memory for the gradient" if given.kind == "gradient" else ", overwritten"
 
 
 # Long lines

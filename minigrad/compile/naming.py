@@ -27,7 +27,8 @@ NOUNS = {
     "np.divide": "quotient",
     "np.negative": "negative",
     "np.add.reduce": "total",
-    "np.maximum.reduce": "max",
+    "np.maximum.reduce": "largest",
+    "np.max": "largest",
     "np.maximum": "maximum",
     "np.greater": "mask",
     "getitem": "chosen",
@@ -207,6 +208,7 @@ class _Namer:
     def _backward(self, instruction: Instruction) -> str:
         out = instruction.out
         if out in self.gradient_of:
+            self.plain.discard(out)
             return self.gradient_of[out]
         noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
         pair = self.cotangents.get(out)

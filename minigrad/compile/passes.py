@@ -40,6 +40,7 @@ def optimise(program: Program) -> dict[str, int]:
                 changed = True
     checks_first(program)
     share_constants(program)
+    found["update_early"] = int(update_early(program))
     drop_inputs(program)
     return found
 
@@ -212,6 +213,8 @@ def drop_inputs(program: Program) -> None:
     """Ask for nothing that no instruction, result or update needs, save for arguments."""
     needed = {v for i in program.instructions for v in i.operands()}
     needed.update(v for v in program.outputs() if isinstance(v, Value))
+    # A gradient that is replaced lends its memory to the next one.
+    needed.update(u.target for u in program.updates if u.target is not None)
     program.inputs = [i for i in program.inputs if i.value in needed or i.kind == "argument"]
 
 
@@ -240,6 +243,37 @@ def checks_first(program: Program) -> None:
     if draws and any(i.function.startswith("rng.") for i in rest):
         return  # the order of draws is part of what a program does
     program.instructions = first + rest
+
+
+CACHE = 262_144  # bytes: gradients beyond this have left the cache when the update begins
+
+
+def update_early(program: Program) -> bool:
+    """Update a parameter as soon as its gradient is there, if the gradients are large together.
+
+    Only where nothing reads the parameter afterwards, so that it may be overwritten.
+    """
+    gradients = [u.result for u in program.updates if isinstance(u.target, Value)]
+    size = sum(v.nbytes for v in gradients if isinstance(v, Value))
+    sections = [i.section for i in program.instructions]
+    if size < CACHE or "update" not in sections or "backward" not in sections:
+        return False
+    first = sections.index("update")
+    body, tail = program.instructions[:first], program.instructions[first:]
+    if any(i.section != "update" or not i.pure for i in tail):
+        return False
+    last_read = {v: i for i, x in enumerate(body) for v in x.operands()}
+    made = {x.out: i for i, x in enumerate(body)}
+    ready: dict[int, list[Instruction]] = {}
+    begin = sections.index("backward")
+    for instruction in tail:
+        operands = list(instruction.operands())
+        at = max([begin, *(made.get(v, 0) for v in operands)])
+        at = max([at, *(last_read.get(v, 0) for v in operands if v not in made)])
+        made[instruction.out] = at
+        ready.setdefault(at, []).append(instruction)
+    program.instructions = [x for i, y in enumerate(body) for x in (y, *ready.get(i, ()))]
+    return True
 
 
 # Algebra

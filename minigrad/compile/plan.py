@@ -8,7 +8,7 @@ array costs page faults, and a buffer that every call reuses does not.
 from __future__ import annotations
 
 from minigrad.compile.passes import _elementwise
-from minigrad.compile.program import Buffer, Instruction, Program, Value, is_view
+from minigrad.compile.program import Buffer, Instruction, Program, Update, Value, is_view
 
 __all__ = ["LARGE", "plan"]
 
@@ -19,6 +19,10 @@ _REDUCTIONS = (".reduce", ".accumulate")
 def plan(program: Program) -> None:
     """Fill in ``Instruction.into``, ``Update.in_place`` and ``Program.buffers``."""
     _Planner(program).run()
+    read = {v for i in program.instructions for v in i.operands()}
+    read.update(v for v in program.outputs() if isinstance(v, Value))
+    read.update(i.into for i in program.instructions if isinstance(i.into, Value))
+    program.inputs = [i for i in program.inputs if i.value in read or i.kind == "argument"]
 
 
 def takes_out(instruction: Instruction) -> bool:
@@ -144,10 +148,20 @@ class _Planner:
                 continue
             if results.count(result) > 1 or target in self.kept or target.weak:
                 continue
+            if target not in self.last and not is_view(made[result][1]):
+                self.lent(update, made[result][1], target)
+                continue
             chain = self.chain(result, target, made, after)
             for instruction, operand in chain or []:
                 instruction.into = operand
             update.in_place = chain is not None
+
+    def lent(self, update: Update, instruction: Instruction, target: Value) -> None:
+        """Write into the array that is replaced and that nothing reads: the last gradient's."""
+        out = instruction.out
+        alike = out.shape == target.shape and out.dtype == target.dtype and bool(out.shape)
+        if alike and takes_out(instruction) and instruction.into is None:
+            instruction.into, update.in_place = target, True
 
     def chain(
         self, value: Value, target: Value, made: dict[Value, tuple[int, Instruction]], after: int
