@@ -32,7 +32,7 @@ LONGER = {
     "primitive.py:_make_plan": 52,
     "cli.py:run_demo": 45,
     "testing/differences.py:_break": 45,
-    "training.py:fit": 46,
+    "training/loop.py:fit": 46,
 }
 
 

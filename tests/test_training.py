@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.errors import MissingExtra
+from minigrad.errors import MissingExtra, StateError
 from minigrad.functional import mse_loss
 from minigrad.training import History, evaluate, fit
 
@@ -182,6 +182,119 @@ def test_numbers_of_an_epoch_weigh_every_example_the_same(batch_size):
     expected = evaluate(model, X, Y)
     assert history["loss"][0] == pytest.approx(expected["loss"], rel=1e-5)
     assert history["accuracy"][0] == pytest.approx(expected["accuracy"], rel=1e-12)
+
+
+# Schedules, early stopping, checkpoints, L-BFGS
+
+
+def test_a_schedule_is_stepped_after_each_epoch():
+    model = network()
+    optimizer = optim.SGD(model.parameters(), 1.0)
+    run(model, optimizer=optimizer, schedule=optim.StepLR(optimizer, 2, 0.5), epochs=5)
+    assert optimizer.learning_rate == 0.25
+
+
+@pytest.mark.parametrize("validation", [None, (X[:20], Y[:20])])
+def test_a_plateau_is_told_the_loss(validation):
+    model = network()
+    optimizer = optim.SGD(model.parameters(), 0.5)
+    told: list[float] = []
+
+    class Spy(optim.ReduceLROnPlateau):
+        def step(self, metric):
+            told.append(metric)
+
+    history, _ = run(model, optimizer=optimizer, schedule=Spy(optimizer), validation=validation)
+    assert told == history["validation_loss" if validation else "loss"]
+
+
+def test_lbfgs_can_be_fitted():
+    model = network()
+    optimizer = optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+    history, _ = run(model, optimizer=optimizer, epochs=4, batch_size=90)
+    assert history["loss"][-1] < 0.1 * history["loss"][0]
+
+
+def numbers_of(*values):
+    history = History()
+    for value in values:
+        history.append(loss=9.0, validation_loss=value)
+        yield history
+
+
+def test_early_stopping_puts_the_best_back():
+    model = nn.Linear(1, 1)
+    stop = mg.EarlyStopping(model, patience=2)
+    answers = []
+    for i, history in enumerate(numbers_of(3.0, 2.0, 2.5, math.nan, 1.0)):
+        model.weight.data = np.full((1, 1), float(i), np.float32)
+        answers.append(stop(history))
+        if answers[-1]:
+            break
+    assert answers == [False, False, False, True]
+    assert stop.epoch == 2
+    assert model.weight.item() == 1.0
+
+
+def test_early_stopping_watches_what_it_is_told():
+    history = History({"loss": [1.0], "accuracy": [0.5]})
+    stop = mg.EarlyStopping(nn.Linear(1, 1), "accuracy", patience=1, min_delta=0.1, mode="max")
+    assert not stop(history)
+    history.append(loss=0.5, accuracy=0.55)
+    assert stop(history)
+    with pytest.raises(ValueError, match="the history has no 'f1' to watch, only loss, accuracy"):
+        mg.EarlyStopping(nn.Linear(1, 1), "f1")(history)
+    with pytest.raises(ValueError, match="patience is 1 or more, not 0"):
+        mg.EarlyStopping(nn.Linear(1, 1), patience=0)
+    with pytest.raises(ValueError, match="mode is 'min' or 'max', not 'best'"):
+        mg.EarlyStopping(nn.Linear(1, 1), mode="best")  # type: ignore[arg-type]
+
+
+def test_early_stopping_ends_a_run_that_learns_by_heart():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 3, 90)
+    model = network()
+    stop = mg.EarlyStopping(model, patience=4)
+    history, _ = run(model, y=noise, validation=(X[::-1], noise), epochs=80, callbacks=[stop])
+    assert len(history) == stop.epoch + 4 < 80
+    found = evaluate(model, X[::-1], noise)["loss"]
+    assert found == pytest.approx(min(history["validation_loss"]), rel=1e-6)
+
+
+def test_a_run_goes_on_from_a_checkpoint(tmp_path):
+    def parts():
+        model = network()
+        optimizer = optim.Adam(model.parameters(), 0.02)
+        return model, optimizer, mg.Checkpoint(tmp_path / "run.npz", model, optimizer)
+
+    model, optimizer, checkpoint = parts()
+    stream = np.random.default_rng(1)
+    assert len(checkpoint.resume()) == 0
+    whole, _ = run(model, optimizer=optimizer, epochs=6, rng=stream)
+    model, optimizer, checkpoint = parts()
+    stream = np.random.default_rng(1)
+    run(model, optimizer=optimizer, epochs=2, rng=stream, callbacks=[checkpoint])
+    model, optimizer, checkpoint = parts()
+    history = checkpoint.resume()
+    assert len(history) == 2
+    run(model, optimizer=optimizer, epochs=4, rng=stream, history=history, callbacks=[checkpoint])
+    assert history.records == whole.records
+    assert checkpoint.resume().records == whole.records
+
+
+def test_a_checkpoint_of_the_best_is_the_best(tmp_path):
+    model = nn.Linear(1, 1)
+    keep = mg.Checkpoint(tmp_path / "best.npz", model, best_only=True)
+    for i, history in enumerate(numbers_of(3.0, 1.0, 2.0)):
+        model.weight.data = np.full((1, 1), float(i), np.float32)
+        keep(history)
+    resumed = mg.Checkpoint(tmp_path / "best.npz", nn.Linear(1, 1), best_only=True)
+    assert resumed.resume()["validation_loss"] == [3.0, 1.0]
+    assert resumed.model.state_dict()["weight"] == 1.0
+    assert not resumed.watched.improved(History({"validation_loss": [1.5]}))
+    other = mg.Checkpoint(tmp_path / "best.npz", nn.Linear(2, 1))
+    with pytest.raises(StateError, match="shape"):
+        other.resume()
 
 
 # evaluate

@@ -222,17 +222,26 @@ class Module:
 
     # How it shows itself
 
-    def summary(self, x: Any) -> Summary:
-        """Run the model on ``x`` and tell, module by module, output shape and parameters.
+    def summary(self, x: Any, time: bool = False) -> Summary:
+        """Run the model on ``x`` and tell, module by module, output shape, size and memory.
 
-        >>> from minigrad import nn
-        >>> print(nn.Sequential(nn.Linear(4, 3)).summary(np.ones((2, 4))))
-        module      kind            output  parameters
-                    Sequential(1)   (2, 3)          15
-          layers.0  Linear(4 → 3)   (2, 3)          15
-        total: 15 parameters, 60 bytes
+        A module that holds others counts what is in them. ``kept`` is the memory of what backward
+        needs, parameters aside. The table goes up to a module that fails, and marks it.
+
+        Args:
+            x: Input of the model.
+            time: Whether to show each module's share of the time, too.
+
+        >>> from minigrad import nn, ops
+        >>> model = nn.Sequential(nn.Linear(4, 3), ops.relu, nn.Linear(3, 1))
+        >>> print(model.summary(np.ones((2, 4))))
+        module      kind            output  parameters  kept
+                    Sequential(3)   (2, 1)          19  56 B
+          layers.0  Linear(4 → 3)   (2, 3)          15  32 B
+          layers.2  Linear(3 → 1)   (2, 1)           4  24 B
+        total: 19 parameters, 76 bytes; kept for backward: 56 bytes
         """
-        return summarise(self, x)
+        return summarise(self, x, time)
 
     def __repr__(self) -> str:
         inside = (f"({path}): {child!r}" for path, child in self._children())

@@ -1,89 +1,27 @@
-"""The training loop that everybody writes, written once and readable, with a history that plots."""
+"""The training loop that everybody writes, written once and readable."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from minigrad.data import batches
-from minigrad.errors import MissingExtra
 from minigrad.functional import accuracy, cross_entropy
 from minigrad.graph import no_grad
 from minigrad.nn import Module
-from minigrad.optim import Optimizer
+from minigrad.optim import LBFGS, Optimizer, ReduceLROnPlateau
 from minigrad.tensor import Tensor
+from minigrad.training.history import History
 
-__all__ = ["History", "evaluate", "fit"]
+__all__ = ["evaluate", "fit"]
 
 Loss = Callable[[Any, Any], Tensor]
 Metric = Callable[[Any, Any], float]
 Callback = Callable[["History"], Any]
-
-
-@dataclass
-class History:
-    """What happened in each epoch: ``history["loss"]`` and so on, one number an epoch.
-
-    A run that is interrupted keeps what it has: the history is filled as training goes on.
-
-    >>> history = History()
-    >>> history.append(loss=0.5); history.append(loss=0.25)
-    >>> history["loss"], len(history)
-    ([0.5, 0.25], 2)
-    """
-
-    records: dict[str, list[float]] = field(default_factory=dict)
-
-    def append(self, **numbers: float) -> None:
-        """Add the numbers of one epoch."""
-        for name, number in numbers.items():
-            self.records.setdefault(name, []).append(number)
-
-    def __getitem__(self, name: str) -> list[float]:
-        return self.records[name]
-
-    def __len__(self) -> int:
-        return max((len(numbers) for numbers in self.records.values()), default=0)
-
-    def plot(self, baseline: float | None = None) -> Any:
-        """Draw every number against the epoch and return the matplotlib figure.
-
-        Args:
-            baseline: A loss to compare with, such as that of guessing.
-
-        Raises:
-            MissingExtra: If matplotlib is not installed.
-            ValueError: If there is nothing to plot yet.
-        """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingExtra("matplotlib", "History.plot()", "demo") from error
-        if not self.records:
-            raise ValueError("the history is empty: there is nothing to plot")
-        kinds = list(dict.fromkeys(name.removeprefix("validation_") for name in self.records))
-        figure = Figure(figsize=(4.8 * len(kinds), 3.4), layout="constrained")
-        for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-            for name, colour, label in (
-                (kind, "#0b5cad", "training"),
-                (f"validation_{kind}", "#c2410c", "validation"),
-            ):
-                numbers = self.records.get(name, [])
-                epochs = range(1, len(numbers) + 1)
-                if numbers:  # one point makes no line
-                    marker = "o" if len(numbers) == 1 else ""
-                    axes.plot(epochs, numbers, color=colour, label=label, marker=marker)
-            if kind == "loss" and baseline is not None:
-                axes.axhline(baseline, color="#5a6672", linestyle=":", label="guessing")
-            axes.set(xlabel="epoch", ylabel=kind, title=kind)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False)
-        return figure
 
 
 def _go_through(
@@ -99,14 +37,33 @@ def _go_through(
         output = model(x)
         value = loss(output, y)
         if optimizer is not None:
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
+            _learn(optimizer, value, functools.partial(_again, model, loss, x, y))
         totals["loss"] += float(value) * len(x)
         for name, metric in metrics.items():
             totals[name] += metric(output, y) * len(x)
         count += len(x)
     return {name: total / count if count else math.nan for name, total in totals.items()}
+
+
+def _again(model: Module, loss: Loss, x: Any, y: Any) -> Tensor:
+    return loss(model(x), y)
+
+
+def _learn(optimizer: Optimizer, value: Tensor, again: Callable[[], Tensor]) -> None:
+    """Take a step down from a loss; L-BFGS looks at it several times."""
+    if not isinstance(optimizer, LBFGS):
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        fresh = again()
+        fresh.backward()
+        return fresh
+
+    optimizer.step(closure)
 
 
 def evaluate(
@@ -166,6 +123,7 @@ def fit(
     validation: tuple[Any, Any] | None = None,
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
+    schedule: Any = None,
     rng: np.random.Generator | int | None = None,
     progress: bool = True,
     history: History | None = None,
@@ -183,6 +141,9 @@ def fit(
         validation: ``(x, y)`` to evaluate after each epoch.
         metrics: Functions of output and ``y`` by name; by default accuracy for cross-entropy.
         callbacks: Called with the history after each epoch; one that returns True stops training.
+            ``EarlyStopping`` and ``Checkpoint`` are two.
+        schedule: One of ``optim``'s, stepped after each epoch; ``ReduceLROnPlateau`` is given the
+            validation loss, or without validation the loss.
         rng: Where the order of the examples is drawn from; by default the global stream.
         progress: Whether to show a bar (where tqdm is installed).
         history: Where to write; keeps what happened if training is interrupted.
@@ -208,6 +169,10 @@ def fit(
             held_out = evaluate(model, *validation, loss=loss, metrics=chosen)
             numbers |= {f"validation_{name}": number for name, number in held_out.items()}
         history.append(**numbers)
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(numbers.get("validation_loss", numbers["loss"]))
+        elif schedule is not None:
+            schedule.step()
         if hasattr(bar, "set_postfix"):
             bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
             bar.set_postfix({name: f"{number:.4f}" for name, number in numbers.items()})

@@ -411,25 +411,26 @@ def test_repr():
 
 
 SUMMARY = """\
-module          kind                   output  parameters
-                Sequential(5)          (2, 3)          55
-  layers.0      Normalize(4, minmax)   (2, 4)           0
-  layers.1      Block                  (2, 4)          40
-    layers.1.a  Linear(4 → 4)          (2, 4)          20
-    layers.1.b  Linear(4 → 4)          (2, 4)          20
-  layers.2      Dropout(0.2)           (2, 4)           0
-  layers.4      Linear(4 → 3)          (2, 3)          15
-total: 55 parameters, 220 bytes"""
+module          kind                   output  parameters   kept
+                Sequential(5)          (2, 3)          55  128 B
+  layers.0      Normalize(4, minmax)   (2, 4)           0    0 B
+  layers.1      Block                  (2, 4)          40   96 B
+    layers.1.a  Linear(4 → 4)          (2, 4)          20   32 B
+    layers.1.b  Linear(4 → 4)          (2, 4)          20   32 B
+  layers.2      Dropout(0.2)           (2, 4)           0    0 B
+  layers.4      Linear(4 → 3)          (2, 3)          15   32 B
+total: 55 parameters, 220 bytes; kept for backward: 128 bytes"""
 
 FAILED = """\
-module                 kind            output  parameters
-                       Sequential(4)   failed          28
-  layers.0             Linear(4 → 3)   (2, 3)          15
-  layers.2             Sequential(1)   failed          10
-    layers.2.layers.0  Linear(4 → 2)   failed          10
-total: 28 parameters, 112 bytes
+module                 kind            output  parameters  kept
+                       Sequential(4)   failed          28  32 B
+  layers.0             Linear(4 → 3)   (2, 3)          15  32 B
+  layers.2             Sequential(1)   failed          10   0 B
+    layers.2.layers.0  Linear(4 → 2)   failed          10   0 B
+total: 28 parameters, 112 bytes; kept for backward: 32 bytes
 ShapeError: matmul: a (2, 3) @ weight (4, 2): a axis 1 is 3, but weight axis 0 is 4
-  in Sequential.layers.2.layers.0 (Linear(4 → 2))"""
+  in Sequential.layers.2.layers.0 (Linear(4 → 2))
+  a came from relu in Sequential.layers.1 (relu)"""
 
 
 def test_summary():
@@ -478,3 +479,28 @@ def test_summary_follows_a_failure_that_the_model_survives():
         ("wrong", 1, "failed"),
         ("right", 1, "(2, 2)"),
     ]
+
+
+def test_summary_counts_what_backward_keeps_and_shows_time_if_asked():
+    network = nn.Sequential(nn.Linear(4, 3, dtype=float), mg.tanh, nn.Linear(3, 2, dtype=float))
+    summary = network.summary(X)
+    # The input, and the output of tanh, which the second layer keeps as well.
+    assert summary.kept == summary.rows[0].kept == X.nbytes + 2 * 3 * 8
+    with mg.no_grad():
+        assert network.summary(X).kept == summary.kept
+    assert all(row.seconds > 0 for row in summary.rows)
+    shown = str(network.summary(X, time=True)).splitlines()
+    assert shown[0].split()[-2:] == ["kept", "time"]
+    assert shown[1].endswith("100%")
+    assert all(p.grad is None for p in network.parameters())
+
+    class Twice(Module):
+        def __init__(self):
+            self.layer = nn.Linear(4, 4, dtype=float)
+
+        def forward(self, x):
+            return {"rows": self.layer(mg.exp(self.layer(x)))}
+
+    twice = Twice().summary(X)
+    assert [row.name for row in twice.rows] == ["", "layer", "layer"]
+    assert [row.kept for row in twice.rows] == [2 * X.nbytes, 2 * X.nbytes, 0]
