@@ -170,7 +170,8 @@ class Graph:
         elif kind in ("svg", "png", "pdf"):
             path.write_bytes(engines.render(self, kind, engine, beside=path))
         else:
-            raise ValueError(f"can't draw {path.name!r}: use .html .svg .png .pdf .dot .gv or .json")
+            known = ".html .svg .png .pdf .dot .gv or .json"
+            raise ValueError(f"can't draw {path.name!r}: use {known}")
         return path
 
     def interactive(self, height: int = 620) -> Page:

@@ -51,7 +51,7 @@ def test_the_table_can_be_printed_whatever_a_name_holds():
 
 
 def test_unknown_suffixes_are_refused(loss, tmp_path):
-    with pytest.raises(ValueError, match=r"use \.svg \.png \.pdf \.dot \.gv or \.json"):
+    with pytest.raises(ValueError, match=r"use \.html \.svg \.png \.pdf \.dot \.gv or \.json"):
         draw(loss()).save(tmp_path / "graph.bmp")
 
 
