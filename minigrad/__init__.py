@@ -33,7 +33,9 @@ __version__ = "0.1.0"
 if not TYPE_CHECKING:  # type checkers take what is imported, as the first line tells them
     __all__ = sorted(
         [
+            "Checkpoint",
             "CompileError",
+            "EarlyStopping",
             "History",
             "MinigradError",
             "NotDifferentiable",
