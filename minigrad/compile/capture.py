@@ -20,7 +20,7 @@ from minigrad.errors import MinigradError
 from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor
 
-__all__ = ["Cell", "Data", "Grad", "Item", "Place", "State", "Walk"]
+__all__ = ["Cell", "Data", "Grad", "Item", "Place", "Replaced", "State", "Walk"]
 
 LIMIT = 50_000  # places: a step that can reach more has its data in a global
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range)
@@ -113,6 +113,12 @@ class Grad:
     def set(self, value: Any) -> None:
         """Put something there."""
         self.tensor.grad = value
+
+
+class Replaced:
+    """What marks a place whose holder is replaced together with what it holds."""
+
+    __slots__ = ()
 
 
 @dataclass(eq=False, slots=True)

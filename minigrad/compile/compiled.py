@@ -16,7 +16,7 @@ from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
 from minigrad.compile.passes import optimise
 from minigrad.compile.plan import plan
-from minigrad.compile.program import CompileError, Program
+from minigrad.compile.program import CompileError, Program, RunEagerly
 from minigrad.compile.same import difference
 from minigrad.compile.trace import Key, Recorded, trace
 from minigrad.compile.traced import tape_of
@@ -109,8 +109,12 @@ class Compiled:
 
     def _trace(self, args: Any, kwargs: Any, again: Entry | None, reason: str) -> Any:
         """Run the call as it was written, write down what it does, and compile the second time."""
-        recorded = trace(self.function, args, kwargs, self._promoted)
         self.traces += 1
+        try:
+            recorded = trace(self.function, args, kwargs, self._promoted)
+        except RunEagerly:
+            self.reasons.append("a call that fails as it was written")
+            return self.function(*args, **kwargs)
         self.reasons.append(reason)
         self._promoted |= recorded.promoted
         if recorded.made:

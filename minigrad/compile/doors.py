@@ -19,8 +19,9 @@ from minigrad import random, walks
 from minigrad.autodiff import backward
 from minigrad.compile.interpret import constant, onlooker
 from minigrad.compile.program import CompileError
-from minigrad.compile.tape import Tape, where
+from minigrad.compile.tape import Tape, current, where
 from minigrad.compile.traced import Number, Traced, tape_of
+from minigrad.functional import adaptive, pooling
 from minigrad.interposing import interposed
 from minigrad.tensor import Tensor, wrap
 
@@ -46,6 +47,20 @@ def _of_number(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         return original(*args) if tape is None else tape.call(f"math.{name}", args, {})
 
     return function
+
+
+def _opaque(original: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        tape = tape_of(*args)
+        if tape is None:
+            return original(*args)
+        return tape.record("call", (original, *args), {}, original(*map(current, args)))
+
+    return function
+
+
+# Functions of the library that write into arrays of their own: called as they are.
+_WRITING = ((pooling, "first_largest"), (adaptive, "first_largest"))
 
 
 def _backward(self: Tensor, gradient: Any = None, **options: Any) -> None:
@@ -119,6 +134,7 @@ for _name in ("shuffle", "permuted", "spawn"):
 def open_doors(stream: np.random.Generator) -> Iterator[None]:
     """Let traced values through inside the block; draws of the global stream are ``stream``'s."""
     originals = {name: getattr(math, name) for name in _FUNCTIONS}
+    writing = {module.__name__: getattr(module, name) for module, name in _WRITING}
     token = random._GENERATOR.set(stream)
     try:
         np.asarray = _let_through
@@ -126,9 +142,13 @@ def open_doors(stream: np.random.Generator) -> Iterator[None]:
         walks.Walk.pull = _pull_traced  # type: ignore[method-assign,assignment]
         for name, original in originals.items():
             setattr(math, name, _of_number(name, original))
+        for module, name in _WRITING:
+            setattr(module, name, _opaque(getattr(module, name)))
         with interposed(onlooker):
             yield
     finally:
+        for module, name in _WRITING:
+            setattr(module, name, writing[module.__name__])
         for name, original in originals.items():
             setattr(math, name, original)
         np.asarray = _asarray

@@ -68,6 +68,7 @@ class _Emitter:
                 self.uses[value] = self.uses.get(value, 0) + 2
         self.lines: list[str] = []
         self.opaque: dict[str, Any] = {}
+        self.imports: set[str] = set()
         _through_inputs(program)
 
     # The module
@@ -78,8 +79,8 @@ class _Emitter:
         text = "\n".join(body)
         imports = ["import math", ""] if "math." in text else []
         imports += ["import numpy as np"]
-        if "REGISTRY[" in text:
-            imports += ["", "from minigrad.primitive import REGISTRY"]
+        if self.imports:
+            imports += ["", *sorted(self.imports)]
         program = self.program
         head = [f'"""The function {program.name}, traced and written out as NumPy."""', ""]
         parts = [*head, *imports, *self.constants(), *self.memory()]
@@ -308,15 +309,18 @@ class _Emitter:
         return f"{called}({', '.join(texts)})"
 
     def call(self, instruction: Instruction) -> str:
-        """An op as it is."""
+        """A function as it is: an op that NumPy calls can't express, or one of the library's."""
         function, args = instruction.args[0], instruction.args[1:]
         kwargs = [f"{k}={self.text(v)}" for k, v in instruction.kwargs.items()]
-        name = function.name if isinstance(function, Primitive) else function.__name__
-        if isinstance(function, Primitive) and function.__module__.startswith("minigrad."):
-            called = f'REGISTRY["{name}"]'
+        home = str(function.__module__)
+        if isinstance(function, Primitive):
+            called = f'REGISTRY["{function.name}"]'
+            self.imports.add("from minigrad.primitive import REGISTRY")
         else:
-            self.opaque[name] = function
-            called = name
+            called = function.__name__
+            self.imports.add(f"from {home} import {called}")
+        if not home.startswith("minigrad."):
+            self.opaque[called] = function
         return f"{called}({', '.join([*map(self.text, args), *kwargs])})"
 
     def factor(self, x: Any) -> str:

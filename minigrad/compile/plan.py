@@ -8,6 +8,7 @@ array costs page faults, and a buffer that every call reuses does not.
 from __future__ import annotations
 
 from minigrad.compile.passes import _elementwise
+from minigrad.compile.capture import Replaced
 from minigrad.compile.program import Buffer, Instruction, Program, Update, Value, is_view
 
 __all__ = ["LARGE", "plan"]
@@ -150,6 +151,8 @@ class _Planner:
                 continue
             if target not in self.last and not is_view(made[result][1]):
                 self.lent(update, made[result][1], target)
+                continue
+            if isinstance(update.place, Replaced):  # its holder is another each time
                 continue
             chain = self.chain(result, target, made, after)
             for instruction, operand in chain or []:

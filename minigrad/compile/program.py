@@ -22,8 +22,8 @@ constant: a Python number, bool, None, str, dtype, slice or Ellipsis, or a tuple
 ``"add_at"``                  zeros of shape ``args[0]`` in the dtype of ``args[2]``, to which
                               ``args[2]`` is added at the index ``args[1]`` (repeated ones add up)
 ``"put_at"``                  the same where the index names no element twice
-``"increment"``               ``args[0]`` with ``args[2]`` added at the index ``args[1]``, which names
-                              no element twice; ``"increment_each"`` is the same where it may
+``"increment"``               ``args[0]`` with ``args[2]`` added at the index ``args[1]``, which
+                              names no element twice; ``"increment_each"`` where it may
 ``"math.sqrt"``, ``"+"``,     arithmetic of Python numbers, such as a learning rate
 ``"rng.random"``, ...         a draw: ``args[0]`` is the generator's Value. Draws are in order and
                               never dropped; none depends on an array.
@@ -61,6 +61,10 @@ Kind = Literal["argument", "tensor", "gradient", "array", "number", "generator"]
 
 class CompileError(MinigradError, RuntimeError):
     """A function that can't be compiled as it is; the message says where, and what to do."""
+
+
+class RunEagerly(CompileError):
+    """The call fails by itself: run as it was written, it says why."""
 
 
 class Missed(Exception):

@@ -23,7 +23,7 @@ from minigrad.optim.optimizer import Optimizer
 
 PACKAGE = str(Path(__file__).parent.parent)
 OWN = str(Path(__file__).parent)
-_NUMPY = str(Path(np.__file__).parent)
+NUMPY = str(Path(np.__file__).parent)
 _NUMBERS = (bool, int, float)
 
 # Their results have a shape that depends on values, which straight-line code can't follow.
@@ -117,7 +117,7 @@ class Tape:
             elif code is Optimizer.step.__code__ and not found:
                 self._in_update(instruction, frame)
                 found = True
-            if not code.co_filename.startswith((OWN, _NUMPY)):
+            if not code.co_filename.startswith((OWN, NUMPY)):
                 name = _stores(code).get(frame.f_lasti)
                 if name is not None:
                     hints.append(((id(frame), frame.f_lasti), name))
@@ -191,7 +191,7 @@ def where() -> str:
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((PACKAGE, _NUMPY)) and not name.startswith("<"):
+        if not name.startswith((PACKAGE, NUMPY)) and not name.startswith("<"):
             return f" at {name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Walk
+from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Replaced, Walk
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
@@ -248,7 +248,7 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TensorPlace:
+class TensorPlace(Replaced):
     """A place that is to hold a Tensor of the array."""
 
     place: Any

@@ -14,8 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.compile.program import CompileError, Value
-from minigrad.compile.tape import _MAKERS, OWN, PACKAGE, Tape, current, reading, where
+from minigrad.compile.program import CompileError, RunEagerly, Value
+from minigrad.compile.tape import (
+    _MAKERS,
+    NUMPY,
+    OWN,
+    PACKAGE,
+    Tape,
+    current,
+    reading,
+    where,
+)
 
 __all__ = ["Number", "Traced"]
 
@@ -23,10 +32,20 @@ _NUMBERS = (bool, int, float)
 
 
 def _asked_by_minigrad() -> bool:
+    """Whether code of the library looks at a value; a Tensor's own exits are their callers'."""
     frame = sys._getframe(2)
-    while frame.f_code.co_filename.startswith(OWN) and frame.f_back is not None:
+    while frame.f_back is not None:
+        name = frame.f_code.co_filename
+        leaves = frame.f_code.co_name in _EXITS and name.endswith(_SURFACE)
+        if not leaves and not name.startswith((OWN, NUMPY)):
+            break
         frame = frame.f_back
     return frame.f_code.co_filename.startswith(PACKAGE)
+
+
+_SURFACE = ("operators.py", "tensor.py")
+_EXITS = frozenset({"__bool__", "__float__", "__int__", "__index__", "__contains__", "item"})
+_EXITS |= {"tolist", "__repr__", "__format__", "__array__", "__round__"}
 
 
 def _foreign(x: Any) -> bool:
@@ -107,6 +126,8 @@ class _Ducks:
         if not _asked_by_minigrad() and not isinstance(self, Number):
             reading(how)
         now = self._now if isinstance(self._now, _NUMBERS) else self._now.item()
+        if isinstance(now, float) and not isinstance(self, Number):
+            reading(how)  # it would be another one at the next call
         self._tape.check(self._traced_value, now)
         return now
 
@@ -130,10 +151,14 @@ class _Ducks:
         return operator.index(self._read("used as a Python index"))
 
     def __repr__(self) -> str:
+        if _asked_by_minigrad():
+            raise RunEagerly("an error message of minigrad shows values")
         reading("printed")
 
     def __format__(self, spec: str) -> str:
-        reading("printed")
+        return self.__repr__()
+
+    __str__ = __repr__
 
     def __reduce__(self) -> Any:
         reading("copied or pickled")
