@@ -1,5 +1,6 @@
 """The documentation holds together: links lead somewhere, pictures are those of their pages."""
 
+import inspect
 import itertools
 import json
 import os
@@ -13,6 +14,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+import minigrad as mg
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -224,3 +227,16 @@ def test_the_site_documents_modules_and_finds_words(site):
     assert any(location.startswith("notes/03-why-softmax") for location in found)
     text = (where / "notes" / "03-why-softmax.html").read_text(encoding="utf-8")
     assert 'data-md-color-scheme="slate"' in text
+
+
+def test_everything_public_has_a_page_on_the_site(site):
+    pages, _ = site
+    known = {name.rpartition(".")[2] for here in pages for name in pages[here].names}
+    known |= {path.stem for path in DOCS.glob("reference/*/*.md")}
+    missing = []
+    for name in vars(mg)["__all__"]:
+        value = getattr(mg, name)
+        own = getattr(value, "name", name)  # an op may have a second name
+        if not inspect.ismodule(value) and not known & {name, own}:
+            missing.append(name)
+    assert missing == []

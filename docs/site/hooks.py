@@ -30,7 +30,9 @@ ORIGINS |= {"benchmarks.md": "benchmarks/RESULTS.md"}
 
 MODULES = {
     "tensor": "tensors",
+    "graph": "what is recorded, and switching it off",
     "calculus": "gradients as functions",
+    "primitive": "declaring ops",
     "nn": "layers",
     "nn.init": "initial values",
     "optim": "optimisers",
@@ -38,7 +40,10 @@ MODULES = {
     "data": "batches and splits",
     "serialize": "saving and loading",
     "viz": "pictures",
+    "viz.listing": "the graph as text",
     "testing": "gradient checks",
+    "testing.gradcheck": "the check of a function",
+    "compile": "compiled programs",
     "anomaly": "where NaN comes from",
     "checkpointing": "less memory for more time",
     "custom": "gradients of one's own",
