@@ -92,6 +92,8 @@ def test_every_example_is_expected():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_ends_with_its_number_and_writes_nothing(path, tmp_path):
     needs(path.stem)
+    drawn = path.stem in PICTURES and importlib.util.find_spec("pygraphviz")
+    patience(not drawn)  # the next test runs it, too
     low, high = EXPECTED[path.stem]
     assert low <= last_line(path, "--smoke", where=tmp_path) <= high
     assert list(tmp_path.iterdir()) == []
@@ -103,7 +105,8 @@ def test_pictures_go_where_they_are_told(stem, tmp_path):
     pytest.importorskip("pygraphviz")
     needs(stem)
     (path,) = [path for path in EXAMPLES if path.stem == stem]
-    last_line(path, "--smoke", "--out", "pictures/new", where=tmp_path)
+    low, high = EXPECTED[stem]
+    assert low <= last_line(path, "--smoke", "--out", "pictures/new", where=tmp_path) <= high
     assert sorted(os.listdir(tmp_path)) == ["pictures"]
     written = tmp_path / "pictures" / "new"
     assert sorted(os.listdir(written)) == PICTURES[stem]
