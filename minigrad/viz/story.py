@@ -221,20 +221,26 @@ def _folded(graph: Graph, group: Group, members: list[Card]) -> Card:
 def _hung(graph: Graph) -> dict[str, str]:
     """For each card that is placed beside another the other one."""
     cards = {card.id: card for card in graph.cards}
-    first: dict[str, str] = {}
-    fed: set[str] = set()
+    first: dict[str, str] = {}  # what a card is made of first
+    fed: dict[str, str] = {}  # what brings its data: an op, or else an input
     for edge in graph.edges:
         if edge.kind in ("data", "parameter", "input"):
             first.setdefault(edge.target, edge.source)
         if edge.kind == "data":
-            fed.add(edge.target)
+            fed[edge.target] = edge.source
+    for edge in graph.edges:
+        if edge.kind == "input":
+            fed.setdefault(edge.target, edge.source)
     found: dict[str, str] = {}
+    seen: set[str] = set()
     for edge in graph.edges:
         source, target = cards[edge.source], cards[edge.target]
-        if edge.kind not in ("parameter", "input") or edge.source in found:
+        if edge.kind not in ("parameter", "input") or source.id in seen:
             continue
-        if source.group == target.group and (edge.target in fed or first[target.id] != source.id):
-            found[edge.source] = edge.target
+        seen.add(source.id)  # only beside its first reader: it has to come before the others
+        alone = target.id not in fed and first[target.id] == source.id
+        if source.group == target.group and fed.get(target.id) != source.id and not alone:
+            found[source.id] = target.id
     for card in graph.cards:
         if card.twin is not None:
             found[card.id] = found.get(card.twin, card.twin)

@@ -4,6 +4,7 @@
 // All of it is computed "along" the flow and "across" it: to the right and down if the graph lies,
 // down and to the right if it stands.
 
+const MANY = 8; // inputs of one folded module that are still shown one by one
 const GAP = { along: 46, across: 26, hung: 16, pad: 14, lane: 12, title: 26 };
 
 // Places that minimise the weighted squares of their distances to what is wanted, in order, and at
@@ -40,6 +41,7 @@ function visibleGraph(model, folded, gradients) {
     if (!gradients && (card.kind === "pull" || card.kind === "grad")) continue;
     shown.set(card.id, hidden(card.group) ?? card.id);
   }
+  hideInputs(model, shown);
   const ids = new Set(shown.values());
   const edges = new Map();
   for (const [a, b, kind, pen] of model.edges) {
@@ -57,6 +59,20 @@ function visibleGraph(model, folded, gradients) {
   }
   const open = model.groups.filter((g) => !hidden(g.id));
   return { ids, edges: [...edges.values()], open, shown, parent };
+}
+
+// Many inputs that only one folded module reads, such as the steps of a sequence, are folded with it.
+function hideInputs(model, shown) {
+  const readers = new Map();
+  for (const [a, b, kind] of model.edges) {
+    if (kind === "input") readers.set(a, (readers.get(a) ?? new Set()).add(shown.get(b)));
+  }
+  const read = new Map();
+  for (const [id, by] of readers) {
+    const [only] = by;
+    if (by.size === 1 && only?.[0] === "g" && shown.get(id) === id) read.set(only, [...(read.get(only) ?? []), id]);
+  }
+  for (const [group, inputs] of read) if (inputs.length > MANY) for (const id of inputs) shown.set(id, group);
 }
 
 function arrange(model, folded, gradients) {
@@ -201,7 +217,10 @@ function layLevel(items, tasks, find) {
     else links.get(key).main ||= main;
   }
   const all = [...links.values()].filter(({ a, b }) => a !== b);
-  const ranked = all.filter(({ a, b }) => a.order < b.order);
+  const turns = inTurn(items, all);
+  const turn = (node) => (node.port ? node.order : turns.get(node));
+  const ranked = all.filter(({ a, b }) => turn(a) < turn(b));
+  items = [...items].sort((a, b) => turn(a) - turn(b));
   const succ = new Map(), pred = new Map();
   for (const link of ranked) {
     succ.set(link.a, [...(succ.get(link.a) ?? []), link]);
@@ -243,6 +262,24 @@ function layLevel(items, tasks, find) {
   orderLayers(layers, segments);
   placeLayers(layers, segments);
   return { items, layers, lanes, ins, outs, links };
+}
+
+// A topological order, the oldest first; where modules feed each other, the oldest breaks the ring.
+function inTurn(items, links) {
+  const waits = new Map(items.map((item) => [item, 0])), feeds = new Map();
+  for (const { a, b } of links) {
+    if (!waits.has(a) || !waits.has(b)) continue;
+    waits.set(b, waits.get(b) + 1);
+    feeds.set(a, [...(feeds.get(a) ?? []), b]);
+  }
+  const turns = new Map(), left = [...items].sort((a, b) => a.order - b.order);
+  while (left.length) {
+    const free = left.findIndex((item) => !waits.get(item));
+    const [item] = left.splice(Math.max(free, 0), 1);
+    turns.set(item, turns.size);
+    for (const next of feeds.get(item) ?? []) waits.set(next, waits.get(next) - 1);
+  }
+  return turns;
 }
 
 // Where an edge leaves or enters a node, measured from the node's own place.

@@ -213,6 +213,9 @@ function reveal(id) {
   const card = cards.get(id);
   let changed = false;
   for (let g = card.group; g != null; g = groups.get(g).parent) changed = state.folded.delete(g) || changed;
+  for (let g = plan.shown.get(id); g !== id && state.folded.has(g); g = visibleGraph(model, state.folded, true).shown.get(id)) {
+    changed = state.folded.delete(g);
+  }
   if (!state.gradients && (card.kind === "pull" || card.kind === "grad")) changed = state.gradients = true;
   state.card = focused = id;
   if (changed) show();
