@@ -173,6 +173,6 @@ def _folded(text: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 def _before_folding(v: Vertex, wanted: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that a rule of a broadcasting op makes: of a product only the batch broadcasts."""
-    if v.op != "matmul":
+    if v.function != "matmul":
         return v.shape
     return (*v.shape[:-2], *wanted[-2:]) if len(v.shape) > 2 and len(wanted) > 1 else wanted

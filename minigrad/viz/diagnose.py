@@ -57,10 +57,10 @@ def of_value(
     if array.dtype.kind not in "fc":
         return []
     found = _non_finite(v, array, inputs, earlier)
-    if not found and v.op == "relu" and array.ndim > 1:
+    if not found and v.function == "relu" and array.ndim > 1:
         found = _dead(v, array)
-    elif not found and v.op in ("sigmoid", "tanh") and array.size >= 4:
-        slope = array * (1 - array) if v.op == "sigmoid" else 1 - array * array
+    elif not found and v.function in ("sigmoid", "tanh") and array.size >= 4:
+        slope = array * (1 - array) if v.function == "sigmoid" else 1 - array * array
         share = float(np.mean(np.abs(slope) < FLAT))
         if share > SATURATED:
             text = f"saturated: slope under {FLAT} for {share:.0%} of the elements"

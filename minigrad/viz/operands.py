@@ -115,9 +115,9 @@ class Namer:
         assert v.primitive is not None
         parts = []
         shown = [self._operand(v, i) for i in range(len(v.parents))]
-        if v.op in _SIGNS and any(shown):
-            parts.append(f"{shown[0]} {_SIGNS[v.op]} {shown[1] or 'in'}".strip())
-        elif v.op not in _SIGNS and any(i in v.numbers for i in range(len(v.parents))):
+        if v.function in _SIGNS and any(shown):
+            parts.append(f"{shown[0]} {_SIGNS[v.function]} {shown[1] or 'in'}".strip())
+        elif v.function not in _SIGNS and any(i in v.numbers for i in range(len(v.parents))):
             parts.append(", ".join(name or "in" for name in shown))
         for name, value in v.params.items():
             told = name == "shape"  # the card's own
@@ -128,7 +128,7 @@ class Namer:
     def _operand(self, v: Vertex, i: int) -> str:
         parent = v.parents[i]
         if parent is None or self.vertices[parent].kind != "op":
-            known = parent is not None or i in v.numbers or v.op in _SIGNS
+            known = parent is not None or i in v.numbers or v.function in _SIGNS
             return self.argument(v, i) if known else "–"
         return ""
 

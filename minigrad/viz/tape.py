@@ -33,7 +33,7 @@ class Vertex:
         pulls: Positions of the inputs that get a gradient.
         step: Turn in the backward walk, from 1; 0 if it was not reached.
         serial: Creation number of its node; -1 if it has none.
-        label: Name of an op that is no primitive of minigrad.
+        label: Name of an op where it is not that of its primitive.
         rules: Gradient rules of such an op, in words.
     """
 
@@ -60,6 +60,11 @@ class Vertex:
     @property
     def op(self) -> str:
         """Name of the op; empty for a leaf or a constant."""
+        return self.label or (self.primitive.name if self.primitive else "")
+
+    @property
+    def function(self) -> str:
+        """Name of the op of minigrad that computes the same, or else its own."""
         return self.primitive.name if self.primitive else self.label
 
     @property
