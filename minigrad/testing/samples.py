@@ -49,6 +49,20 @@ def cases_of(primitive: Primitive[...]) -> tuple[Case, ...]:
     return tuple(Case(shapes, {}) for shapes in GENERATED[max(primitive.arity, 1)])
 
 
+def domain_of(primitive: Primitive[...], position: int) -> tuple[float, float]:
+    """The open interval on which an op and its rules are smooth in one of its inputs.
+
+    >>> from minigrad import ops
+    >>> domain_of(ops.log, 0)
+    (0.0, inf)
+    """
+    domain = primitive.domain
+    if isinstance(domain[0], list | tuple):
+        domain = domain[min(position, len(domain) - 1)]
+    low, high = domain
+    return float(low), float(high)
+
+
 def interval(primitive: Primitive[...], position: int) -> tuple[float, float]:
     """The finite part of an input's domain from which values are drawn.
 
@@ -56,10 +70,7 @@ def interval(primitive: Primitive[...], position: int) -> tuple[float, float]:
     >>> interval(ops.log, 0)
     (0.1, 2.1)
     """
-    domain = primitive.domain
-    if isinstance(domain[0], list | tuple):
-        domain = domain[min(position, len(domain) - 1)]
-    low, high = (float(end) for end in domain)
+    low, high = domain_of(primitive, position)
     if np.isfinite(low) and np.isfinite(high):
         margin = 0.05 * (high - low)
         return low + margin, high - margin

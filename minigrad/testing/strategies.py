@@ -14,9 +14,19 @@ from hypothesis.extra import numpy as hnp
 
 from minigrad.primitive import REAL, Array, Primitive
 from minigrad.tensor import Tensor
-from minigrad.testing.samples import Call, cases_of, interval, kind_of
+from minigrad.testing.programs import Program, programs
+from minigrad.testing.samples import Call, cases_of, interval, kind_of, takes_matrices
 
-__all__ = ["arrays", "broadcastable", "op_calls", "tensors"]
+__all__ = [
+    "Program",
+    "arrays",
+    "broadcastable",
+    "elements",
+    "op_calls",
+    "operands",
+    "programs",
+    "tensors",
+]
 
 Domain = tuple[float, float]
 
@@ -42,19 +52,19 @@ def elements(domain: Domain = REAL, dtype: Any = np.float64) -> st.SearchStrateg
 
 
 def arrays(
-    shape: Any = None, domain: Domain = REAL, dtype: Any = np.float64, unique: bool = False
+    dtype: Any = np.float64, shape: Any = None, *, domain: Domain = REAL, unique: bool = False
 ) -> st.SearchStrategy[Array]:
     """Arrays with elements inside an open interval.
 
     Args:
+        dtype: A floating dtype.
         shape: A shape or a strategy of shapes; by default up to 3 axes of up to 4 elements, 0-d
             and zero-size included.
         domain: The open interval.
-        dtype: A floating dtype.
         unique: Whether no two elements tie.
 
     >>> from hypothesis import find
-    >>> find(arrays((2,), domain=(0.0, 9.0)), lambda x: x.sum() > 2).shape
+    >>> find(arrays(shape=(2,), domain=(0.0, 9.0)), lambda x: x.sum() > 2).shape
     (2,)
     """
     if shape is None:
@@ -63,23 +73,26 @@ def arrays(
 
 
 def tensors(
-    shape: Any = None,
-    domain: Domain = REAL,
     dtype: Any = np.float64,
-    requires_grad: bool = True,
+    shape: Any = None,
+    *,
+    domain: Domain = REAL,
     unique: bool = False,
+    requires_grad: bool = True,
 ) -> st.SearchStrategy[Tensor]:
     """Tensors with elements inside an open interval; the arguments are those of :func:`arrays`.
 
     >>> from hypothesis import find
-    >>> find(tensors(()), lambda x: x.item() >= 1)
+    >>> find(tensors(shape=()), lambda x: x.item() >= 1)
     Tensor(1., dtype=float64, requires_grad=True)
     """
-    return arrays(shape, domain, dtype, unique).map(lambda x: Tensor(x, requires_grad))
+    return arrays(dtype, shape, domain=domain, unique=unique).map(
+        lambda x: Tensor(x, requires_grad)
+    )
 
 
 def broadcastable(
-    count: int = 2, domain: Domain = REAL, dtype: Any = np.float64
+    count: int = 2, dtype: Any = np.float64, *, domain: Domain = REAL
 ) -> st.SearchStrategy[tuple[Array, ...]]:
     """Tuples of arrays that broadcast with each other, 0-d and zero-size ones included.
 
@@ -91,7 +104,7 @@ def broadcastable(
         num_shapes=count, min_dims=0, max_dims=3, min_side=0, max_side=4
     )
     return shapes.flatmap(
-        lambda drawn: st.tuples(*[arrays(s, domain, dtype) for s in drawn.input_shapes])
+        lambda drawn: st.tuples(*[arrays(dtype, s, domain=domain) for s in drawn.input_shapes])
     )
 
 
@@ -113,12 +126,27 @@ def op_calls(draw: st.DrawFn, op: Primitive[...], dtype: Any = np.float64) -> Ca
             num_shapes=max(op.arity, 1), min_dims=0, max_dims=3, min_side=0, max_side=3
         )
         shapes, params = draw(several).input_shapes, {}
-    drawn = []
-    for position, shape in enumerate(shapes):
-        kind = kind_of(op, position)
-        if kind == "f":
-            drawn.append(draw(arrays(shape, interval(op, position), dtype)))
-        else:
-            what = st.booleans() if kind == "b" else st.integers(0, 2)
-            drawn.append(draw(hnp.arrays(bool if kind == "b" else int, shape, elements=what)))
+    drawn = [draw(operands(op, position, shape, dtype)) for position, shape in enumerate(shapes)]
     return Call(tuple(drawn), dict(params))
+
+
+def operands(
+    op: Primitive[...], position: int, shape: tuple[int, ...], dtype: Any = np.float64
+) -> st.SearchStrategy[Array]:
+    """What an op takes in one place: floats of its domain, truth values or whole numbers.
+
+    >>> from hypothesis import find
+    >>> from minigrad import ops
+    >>> find(operands(ops.where, 0, (2,)), lambda x: True)
+    array([False, False])
+    """
+    kind = kind_of(op, position)
+    if kind == "b":
+        return hnp.arrays(bool, shape, elements=st.booleans())
+    if kind == "i":
+        return hnp.arrays(int, shape, elements=st.integers(0, 2))
+    drawn = arrays(dtype, shape, domain=interval(op, position))
+    if position == 0 and takes_matrices(op):  # a heavy diagonal, so that none is singular
+        heavy = (4 * max(shape[-2:]) * np.eye(shape[-2], shape[-1])).astype(dtype)
+        return drawn.map(lambda x: x + heavy)
+    return drawn
