@@ -13,6 +13,7 @@ from minigrad.calculus import grad, hessian, hvp, jacobian, jvp, value_and_grad,
 from minigrad.checkpointing import checkpoint
 from minigrad.compile import CompileError, compile
 from minigrad.custom import custom_vjp
+from minigrad.diagnosis import diagnose
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import *
 from minigrad.graph import enable_grad, no_grad, scope
@@ -49,6 +50,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
             "data",
             "defvjp",
             "detect_anomaly",
+            "diagnose",
             "draw",
             "enable_grad",
             "evaluate",
