@@ -115,7 +115,7 @@ class Builder:
         self.draw, self.dtype = draw, dtype
         self.steps: list[tuple[int, Step]] = []  # with the number of the value
         self.values: list[Array] = []
-        self.joined = True  # whether the call being drawn uses a value that there was
+        self.joined, self.latest = True, -1  # whether the call being drawn takes the latest value
 
     def step(self, ops: Sequence[Primitive[...]]) -> None:
         """Add a call of an op, on values there are or on new inputs; none if it overflows."""
@@ -126,7 +126,8 @@ class Builder:
         operands: list[int | Array] = []
         for position, shape in enumerate(shapes):
             taken = [self.values[o] if isinstance(o, int) else o for o in operands]
-            self.joined = not held or any(isinstance(o, int) and o < held for o in operands)
+            self.joined = not held or held - 1 in [o for o in operands if isinstance(o, int)]
+            self.latest = held - 1
             operands.append(self._operand(op, position, shape, taken))
         arrays = [self.values[o] if isinstance(o, int) else o for o in operands]
         with np.errstate(all="ignore"):
@@ -154,11 +155,11 @@ class Builder:
         return any(self._places(op, case.shapes) for case in cases_of(op))
 
     def _places(self, op: Primitive[...], shapes: Sequence[tuple[int, ...] | None]) -> bool:
-        """Whether one of the operands could be a value that there is."""
+        """Whether one of the operands could be the latest value."""
         return any(
             self._fits(op, position, shape, [], value)
             for position, shape in enumerate(shapes)
-            for value in self.values
+            for value in self.values[-1:]
         )
 
     def _operand(
@@ -171,8 +172,9 @@ class Builder:
             for i in reversed(range(len(self.values)))
             if self._fits(op, position, shape, taken, self.values[i])
         ]
-        fresh = [None] if self.joined or not fitting else []
-        choice = self.draw(st.sampled_from([*fitting, *fresh]))
+        if not self.joined and self.latest in fitting:
+            return self.latest
+        choice = self.draw(st.sampled_from([*fitting, None]))
         if choice is not None:
             return choice
         if shape is None:
