@@ -227,7 +227,12 @@ class _Binder:
     def tree(self, tree: Any) -> str:
         if isinstance(tree, Leaf):
             if tree.kind == "object":
-                return self.bound.name(tree.item)
+                name = self.bound.name(tree.item)
+                if isinstance(tree.item, np.ndarray):  # a constant: the caller may write into it
+                    return f"{name}.copy()"
+                return name
+            if tree.kind == "constant":
+                return f"wrap({self.bound.name(tree.item)}._data.copy())"
             name = f"r{tree.index}"
             value = self.program.results[tree.index]
             scalar = isinstance(value, Value) and not value.shape

@@ -59,8 +59,18 @@ def _opaque(original: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-# Functions of the library that write into arrays of their own: called as they are.
+def _as_constant(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        out = original(*args)
+        return out if isinstance(out, Traced) else constant(tape, out)
+
+    return function
+
+
+# Functions of the library that write into arrays of their own are called as they are; those whose
+# result is indexed by a traced array, which NumPy does not hand over, give a traced constant.
 _WRITING = ((pooling, "first_largest"), (adaptive, "first_largest"))
+_INDEXED = ((pooling, "_sums"),)
 
 
 def _backward(self: Tensor, gradient: Any = None, **options: Any) -> None:
@@ -131,10 +141,10 @@ for _name in ("shuffle", "permuted", "spawn"):
 
 
 @contextlib.contextmanager
-def open_doors(stream: np.random.Generator) -> Iterator[None]:
+def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
     """Let traced values through inside the block; draws of the global stream are ``stream``'s."""
     originals = {name: getattr(math, name) for name in _FUNCTIONS}
-    writing = {module.__name__: getattr(module, name) for module, name in _WRITING}
+    replaced = [(m, name, getattr(m, name)) for m, name in (*_WRITING, *_INDEXED)]
     token = random._GENERATOR.set(stream)
     try:
         np.asarray = _let_through
@@ -142,13 +152,15 @@ def open_doors(stream: np.random.Generator) -> Iterator[None]:
         walks.Walk.pull = _pull_traced  # type: ignore[method-assign,assignment]
         for name, original in originals.items():
             setattr(math, name, _of_number(name, original))
-        for module, name in _WRITING:
-            setattr(module, name, _opaque(getattr(module, name)))
+        for module, name, original in replaced:
+            indexed = (module, name) in _INDEXED
+            new = _as_constant(tape, original) if indexed else _opaque(original)
+            setattr(module, name, new)
         with interposed(onlooker):
             yield
     finally:
-        for module, name in _WRITING:
-            setattr(module, name, writing[module.__name__])
+        for module, name, original in replaced:
+            setattr(module, name, original)
         for name, original in originals.items():
             setattr(math, name, original)
         np.asarray = _asarray

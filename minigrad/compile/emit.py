@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -282,7 +283,9 @@ class _Emitter:
         function, args = instruction.function, instruction.args
         sign = OPERATORS.get(function) or (function if function in _PYTHON else "")
         if sign and len(args) == 2 and out is None and not instruction.kwargs:
-            text = f"{self.factor(args[0])} {sign} {self.factor(args[1])}"
+            left, right = self.factor(args[0]), self.factor(args[1])
+            simple = sign == "**" and _SIMPLE.match(left) and _SIMPLE.match(right)
+            text = f"{left}**{right}" if simple else f"{left} {sign} {right}"
             return text if top else f"({text})"
         if function in ("np.negative", "neg") and out is None:
             return f"-{self.factor(args[0])}"
@@ -355,6 +358,7 @@ class _Emitter:
         return "..." if part is Ellipsis else self.text(part)
 
 
+_SIMPLE = re.compile(r"[\w.]+$")
 _PYTHON = frozenset({"+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!="})
 Writer = Callable[[_Emitter, Instruction], str]
 _SPECIAL: dict[str, Writer] = {
@@ -362,6 +366,11 @@ _SPECIAL: dict[str, Writer] = {
     "astype": lambda e, i: f"{e.factor(i.args[0])}.astype({e.text(i.args[1])})",
     "view": lambda e, i: f"{e.factor(i.args[0])}.view({e.text(i.args[1])})",
     "abs": lambda e, i: f"abs({e.text(i.args[0])})",
+    "np.reshape": lambda e, i: (
+        f"{e.factor(i.args[0])}.reshape({e.text(i.args[1])})"
+        if {*i.args[2:], *i.kwargs.values()} <= {"C"} and _is_array(i.args[0])
+        else f"np.reshape({', '.join(map(e.text, [*i.args, *i.kwargs.values()]))})"
+    ),
     "np.transpose": lambda e, i: (
         f"{e.factor(i.args[0])}.transpose({e.text(i.kwargs['axes'])})"
         if i.kwargs
@@ -376,7 +385,9 @@ def augments(instruction: Instruction) -> bool:
         return True
     if instruction.function not in OPERATORS or not isinstance(instruction.into, Value):
         return False
-    return instruction.args[0] is instruction.into or instruction.function in _COMMUTE
+    first, second = instruction.args
+    commutes = instruction.function in _COMMUTE
+    return first is instruction.into or (commutes and second is instruction.into)
 
 
 def _through_inputs(program: Program) -> None:
@@ -425,15 +436,18 @@ def _constant(value: Value) -> str:
     number = _uniform(value)
     if number is not None and value.shape:
         return f"np.full({_shape(value.shape)}, {_literal(number)}{_dtype_argument(value)})"
-    elements = np.array2string(
-        array, separator=", ", threshold=array.size + 1, floatmode="unique", max_line_width=80
-    )
-    elements = elements.replace("nan", "np.nan").replace("inf", "np.inf")
-    return f"np.array({elements}, np.{array.dtype.name})"
+    elements = [_literal(x) for x in array.ravel().tolist()]
+    shape = "" if array.ndim == 1 else f".reshape({_shape(array.shape)})"
+    line = f"np.array([{', '.join(elements)}], np.{array.dtype.name}){shape}"
+    if len(line) <= 60:
+        return line
+    rows = textwrap.wrap(", ".join(elements), WIDTH - 8)
+    body = "\n".join(f"        {row}" for row in rows)
+    return f"np.array(\n    [\n{body}\n    ],\n    np.{array.dtype.name},\n){shape}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}" if len(shape) == 1 and False else repr(tuple(shape))
+    return repr(tuple(shape))
 
 
 def _dtype_argument(value: Value | Buffer) -> str:

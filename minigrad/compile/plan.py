@@ -50,13 +50,16 @@ class _Planner:
     def run(self) -> None:
         """Decide for one instruction after another."""
         program = self.program
+        pinned: set[Value] = set()
         for i, instruction in enumerate(program.instructions):
             view = is_view(instruction)
             bases = [self.base(v) for v in instruction.operands()]
             self.root[instruction.out] = bases[0] if view and bases else instruction.out
+            if view:
+                pinned.update(bases[1:])  # it may be a view of any of them
             for base in bases:
                 self.last[base] = i
-        for value in self.kept:
+        for value in self.kept | pinned:
             self.last[self.base(value)] = len(program.instructions)
         self.updates_in_place()
         for i, instruction in enumerate(program.instructions):

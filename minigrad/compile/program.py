@@ -260,16 +260,23 @@ class Program:
 
 
 def is_view(instruction: Instruction) -> bool:
-    """Whether the result may share memory with an operand."""
-    return instruction.function in VIEWS
+    """Whether the result may share memory with an operand: unless known otherwise, it may."""
+    function = instruction.function
+    if function in FRESH or function in SPECIAL:
+        return function in ("getitem", "view", "call")
+    home, _, path = function.partition(".")
+    if home != "np":
+        return False
+    return not isinstance(getattr(np, path.partition(".")[0], None), np.ufunc)
 
 
-VIEWS = frozenset(
-    {"np.transpose", "np.reshape", "np.swapaxes", "np.moveaxis", "np.expand_dims", "np.squeeze"}
-    | {"np.broadcast_to", "getitem", "view", "np.ravel", "np.diagonal", "np.flip", "call"}
-    | {"np.lib.stride_tricks.sliding_window_view", "np.rot90", "np.real", "np.atleast_1d"}
-    | {"np.atleast_2d", "np.split", "np.array_split", "np.rollaxis", "np.matrix_transpose"}
-    | {"np.astype", "np.asarray", "np.linalg.matrix_transpose", "np.diag", "np.broadcast_arrays"}
+FRESH = frozenset(
+    {"np.dot", "np.matmul", "np.where", "np.concatenate", "np.stack", "np.take", "np.pad", "np.sum"}
+    | {"np.mean", "np.max", "np.min", "np.prod", "np.var", "np.std", "np.cumsum", "np.cumprod"}
+    | {"np.argmax", "np.argmin", "np.argsort", "np.sort", "np.take_along_axis", "np.tensordot"}
+    | {"np.any", "np.all", "np.clip", "np.zeros_like", "np.ones_like", "np.full_like", "np.repeat"}
+    | {"np.linalg.inv", "np.linalg.solve", "np.linalg.det", "np.linalg.norm", "np.linalg.cholesky"}
+    | {"np.outer", "np.tril", "np.triu", "np.roll", "np.searchsorted", "np.count_nonzero"}
 )
 
 

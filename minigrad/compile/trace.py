@@ -87,7 +87,7 @@ class Recorded:
 class Leaf:
     """A leaf of a result: how its value is handed out, or the object itself."""
 
-    kind: str  # "tensor", "array", "number" or "object"
+    kind: str  # "tensor", "array" or "number" of the program, a "constant" Tensor, an "object"
     index: int = -1
     item: Any = None
 
@@ -346,7 +346,7 @@ def trace(
             ours = run.stand_in(stream.get(), "generator", "minigrad.random", stream)
             (inner, inner_kwargs), given = run.arguments((args, kwargs))
             run.install(walk)
-            with open_doors(ours):
+            with open_doors(ours, run.tape):
                 out = _call(function, inner, inner_kwargs)
             if _legacy() != legacy:
                 raise CompileError(
@@ -379,7 +379,8 @@ def _finish(run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, 
         if isinstance(x, Traced | Number):
             program.results.append(x._traced_value)
             return Leaf("array" if isinstance(x, Traced) else "number", len(program.results) - 1)
-        return Leaf("object", item=x)
+        fixed = isinstance(x, Tensor) and id(x) not in known
+        return Leaf("constant" if fixed else "object", item=x)
 
     def plain(x: Any) -> Any:
         if isinstance(x, Tensor) and id(x) not in known:
