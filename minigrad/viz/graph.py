@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -226,11 +227,17 @@ class Graph:
             return None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return the picture and the text for a notebook, which takes what it can show."""
+        """Return the picture and the text for a notebook, which takes what it can show.
+
+        Where nothing can lay out the picture, the interactive page stands in for it.
+        """
         bundle = {"text/plain": str(self)}
         svg = self._repr_svg_()
         if svg is not None:
             bundle["image/svg+xml"] = svg
+            return bundle
+        with contextlib.suppress(Exception):  # showing must never raise
+            bundle["text/html"] = self.interactive()._repr_html_()
         return bundle
 
     def __str__(self) -> str:

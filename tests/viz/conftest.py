@@ -1,5 +1,8 @@
 """The networks that the pictures are of, small enough to be read."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -64,3 +67,41 @@ def chain():
         return x, y.sum()
 
     return make
+
+
+NOTEBOOK = """
+import numpy as np, minigrad as mg
+w = mg.Tensor([[0.5, -1.0]], requires_grad=True, name="slope")
+graph = mg.draw((mg.tensor([[1.0], [2.0]]) @ w).sum(), title="a <title>")
+graph
+"""
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A notebook that was executed by a kernel, and exported to HTML."""
+    nbformat = pytest.importorskip(
+        "nbformat", reason="no nbformat: pip install 'minigrad[browser]'"
+    )
+    for module in ("nbclient", "nbconvert", "ipykernel"):
+        pytest.importorskip(module, reason=f"no {module}: pip install 'minigrad[browser]'")
+    folder = tmp_path_factory.mktemp("notebook")
+    cells = [NOTEBOOK, "graph.interactive(height=400)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, folder / "graph.ipynb")
+    # In a process of its own, because a kernel leaves threads and event loops behind.
+    command = [
+        sys.executable,
+        "-m",
+        "nbconvert",
+        "--execute",
+        "--to",
+        "html",
+        "--log-level",
+        "ERROR",
+    ]
+    done = subprocess.run(
+        [*command, folder / "graph.ipynb"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "graph.html"

@@ -75,7 +75,7 @@ def test_showing_never_raises(loss, monkeypatch):
     monkeypatch.setattr(engines, "render", broken)
     graph = draw(loss())
     assert graph._repr_svg_() is None
-    assert set(graph._repr_mimebundle_()) == {"text/plain"}
+    assert set(graph._repr_mimebundle_()) == {"text/plain", "text/html"}
 
 
 def test_changing_the_model_changes_no_drawing():

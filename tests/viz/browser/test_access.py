@@ -195,3 +195,21 @@ def test_the_frame_in_a_notebook(browser, files, loss):
     assert waiting.value.suggested_filename == "graph.svg"
     assert wrong == []
     page.close()
+
+
+def test_an_exported_notebook_shows_the_picture_and_runs_the_page(browser, exported):
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    page.goto(exported.as_uri(), wait_until="commit")  # its template asks for MathJax, offline
+    picture = page.locator("img[src^='data:image/svg']")
+    until(page, "document.querySelector(\"img[src^='data:image/svg']\")?.naturalWidth > 100")
+    assert picture.bounding_box()["height"] > 100
+    page.wait_for_selector("iframe")
+    until(page, "window.length === 1")
+    frame = page.frames[1]
+    until(frame, "typeof plan !== 'undefined' && plan !== null && plan.places.size === 4")
+    box = page.locator("iframe").bounding_box()
+    assert box["height"] == 400 + 2
+    card = frame.locator("#n2").bounding_box()
+    page.mouse.click(card["x"] + card["width"] / 2, card["y"] + 8)
+    assert frame.locator("#details h2").inner_text() == "matmul"
+    page.close()
