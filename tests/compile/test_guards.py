@@ -42,7 +42,7 @@ class Machine:
             y = y * self.deep["list"][0] + self.deep["list"][1][1]
         y = y * self.deep["array"] + self.pair[0] * self.pair[1] + self.slope
         self.last = y.sum()
-        return np.tanh(y / 50.0) * SCALE ** CONFIG.POWER + TABLE["a"][0] * TABLE["b"]
+        return np.tanh(y / 50.0) * SCALE**CONFIG.POWER + TABLE["a"][0] * TABLE["b"]
 
 
 def put(machine, what, value):
