@@ -65,15 +65,19 @@ def from_torch(f: Callable[..., Any], *inputs: Any, params: Any = None, order: i
     import torch
 
     model = f if params is None and isinstance(f, torch.nn.Module) else params
+    weights = {} if model is None else dict(model.named_parameters())
+    weights = {name: p for name, p in weights.items() if p.requires_grad}
+    dtype = next((_torch_array(p).dtype for p in weights.values()), np.dtype(np.float64))
 
     def to_array(leaf: Any) -> Any:
-        return _torch_array(leaf) if isinstance(leaf, torch.Tensor) else leaf
+        if isinstance(leaf, torch.Tensor):
+            return _torch_array(leaf)
+        given = np.asarray(leaf)  # NumPy's numbers are float64, which no float32 module takes
+        return given.astype(dtype) if weights and given.dtype.kind == "f" else leaf
 
     plain = [mapped(to_array, argument) for argument in inputs]
     arrays, names = _floating(f.forward if f is model else f, plain)
     count = len(arrays)
-    weights = {} if model is None else dict(model.named_parameters())
-    weights = {name: p for name, p in weights.items() if p.requires_grad}
     arrays += [_torch_array(p) for p in weights.values()]
     run = _torch_caller(f, model, list(weights))
 
