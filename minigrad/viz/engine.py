@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minigrad.errors import MissingExtra
+from minigrad.viz.style import FONT
 
 if TYPE_CHECKING:
     from minigrad.viz.graph import Graph
@@ -83,11 +84,35 @@ def _again(graph: Graph, command: list[str]) -> bytes:
 
 
 def _scalable(svg: bytes) -> bytes:
-    """Take the size in inches away, so that the picture fits where it is shown."""
+    """Take the size in inches away, so that the picture fits where it is shown, and make it small.
+
+    Most of a picture are the cells of tables, which Graphviz writes as polygons of five points, and
+    texts that all name the same fonts.
+    """
     text = svg.decode("utf-8")
-    start = text.index("<svg")
-    match = re.search(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text[start : start + 400])
+    text = text[text.index("<svg") :]
+    match = re.match(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text)
     if match is not None:
         largest = round(float(match[1]) * 4 / 3)
-        text = text.replace(match[0], f'<svg style="max-width:{largest}px"', 1)
-    return text[start:].encode("utf-8")
+        start = f'<svg style="max-width:{largest}px" font-family="{FONT}"'
+        text = start + text[match.end() :]
+    named = f' font-family="{FONT}"'
+    first = text.find(named) + len(named)
+    text = text[:first] + text[first:].replace(named, "")
+    text = re.sub(r' xml:space="preserve"( text-anchor="start")?(?=[^>]*>[^ <])', r"\1", text)
+    text = text.replace(' text-anchor="start"', "")
+    return _CELL.sub(_rectangle, text).encode("utf-8")
+
+
+# A filled cell without a border.
+_CELL = re.compile(r'<polygon fill="([^"]*)" stroke="(?:none|transparent)" points="([-\d., ]+)"/>')
+
+
+def _rectangle(match: re.Match[str]) -> str:
+    """Write an upright rectangle in the shortest way; anything else stays as it is."""
+    points = [tuple(map(float, point.split(","))) for point in match[2].split()]
+    xs, ys = sorted({x for x, _ in points}), sorted({y for _, y in points})
+    if len(points) != 5 or len(xs) != 2 or len(ys) != 2:
+        return match[0]
+    (x, right), (y, bottom) = xs, ys
+    return f'<path fill="{match[1]}" d="M{x:g},{y:g}H{right:g}V{bottom:g}H{x:g}z"/>'

@@ -172,6 +172,9 @@ def _before(call: _Call, names: dict[int, str]) -> Tape:
             numbers[i] = array.item()
             parents.append(None)
             continue
+        if id(array) in tape.constants:
+            parents.append(tape.constants[id(array)])
+            continue
         constant = Vertex(len(tape.vertices), "constant", array.shape, array.dtype.name)
         constant.name = operand.name if isinstance(operand, Tensor) else None
         constant.name = constant.name or names.get(id(operand))

@@ -84,7 +84,9 @@ class Labels:
             details.append(card.dtype)
         text = font(escape(title, 44), 12, tint.line, bold=True)
         if details:
-            text += font(escape("   " + "  ".join(details)), 9, self.theme.muted)
+            # Browsers leave out spaces at the beginning, but not those that may not break.
+            spaced = escape("   " + "  ".join(details)).replace(" ", "&#160;")
+            text += font(spaced, 9, self.theme.muted)
         return row(cell(text, colspan=2, bgcolor=tint.fill, align="LEFT", cellpadding=5))
 
     def body(self, card: Card) -> list[str]:

@@ -205,7 +205,7 @@ class _Run:
 
 def _only_call(body: Any) -> str | None:
     """The name of the function that a body does nothing but call."""
-    equations = getattr(getattr(body, "jaxpr", body), "eqns", ())
+    equations: Any = getattr(getattr(body, "jaxpr", body), "eqns", ())
     return equations[0].params.get("name") if len(equations) == 1 else None
 
 

@@ -44,7 +44,7 @@ def read(
     """
     reader = Reader(outputs, names)
     roots = [reader.of_node[t.node] for t in outputs if t.node is not None]
-    tape = Tape(reader.vertices, roots, reader.released, [], [])
+    tape = Tape(reader.vertices, roots, reader.released, [], [], reader.of_array)
     with np.errstate(all="ignore"):
         if values:
             _take_values(reader, tape)

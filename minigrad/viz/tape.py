@@ -75,13 +75,17 @@ class Vertex:
 
 @dataclass
 class Tape:
-    """All vertices in the order of creation, and what was found on the way."""
+    """All vertices in the order of creation, and what was found on the way.
+
+    ``constants`` finds the vertex of a constant by the ``id`` of its array, while that lives.
+    """
 
     vertices: list[Vertex]
     outputs: list[int]
     released: bool
     notes: list[str]
     findings: list[Finding]
+    constants: dict[int, int] = field(default_factory=dict)
 
 
 Names = Mapping[int, str]  # id() of an array that is alive -> what to call it

@@ -10,6 +10,7 @@ import pytest
 
 from minigrad.errors import MissingExtra
 from minigrad.viz import draw, engine
+from minigrad.viz.style import FONT
 
 ENGINES = [
     pytest.param("dot", marks=pytest.mark.skipif(not shutil.which("dot"), reason="no Graphviz")),
@@ -99,10 +100,24 @@ def test_a_layout_that_takes_too_long_is_folded_further(loss, monkeypatch):
     monkeypatch.setattr(engine, "TIMEOUT", 1.0)
     monkeypatch.setattr(engine, "FEWER", 6)
     monkeypatch.setattr(engine, "_command", lambda *_: [sys.executable, "-c", SLOW])
-    assert (
-        engine.render(draw(loss()), "svg")
-        == b'<svg style="max-width:96px" viewBox="0 0 1 1"></svg>'
-    )
+    picture = engine.render(draw(loss()), "svg")
+    assert picture.startswith(b'<svg style="max-width:96px" font-family="Helvetica')
+    assert picture.endswith(b' viewBox="0 0 1 1"></svg>')
+
+
+def test_svg_is_written_briefly():
+    cell = '<polygon fill="#112233" stroke="{}" points="{}"/>'
+    upright = "1,-2.5 1,-7 4.25,-7 4.25,-2.5 1,-2.5"
+    arrow = "1,-2 3,-7 4,-7 4,-2 1,-2"
+    font = f' font-family="{FONT}"'
+    texts = f'<text{font} x="1">a</text><text{font} x="2">b</text>'
+    cells = [cell.format(*look) for look in (("none", upright), ("red", upright), ("none", arrow))]
+    svg = f'<?xml?>\n<svg width="72pt" height="9pt">{"".join(cells)}{texts}</svg>'
+    short = engine._scalable(svg.encode()).decode()
+    assert short.count(font) == 1
+    assert '<path fill="#112233" d="M1,-7H4.25V-2.5H1z"/>' in short
+    assert all(kept in short for kept in cells[1:])
+    ET.fromstring(short)
 
 
 def test_a_layout_that_still_takes_too_long_is_given_up(loss, monkeypatch):
@@ -150,3 +165,12 @@ def test_a_small_drawing_that_takes_too_long_is_not_tried_again(chain, monkeypat
         engine.render(draw(chain(25)[1], fold=False), "svg")
     assert len(runs) == 3
     assert len(runs[2]) < len(runs[1])
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_texts_beside_each_other_do_not_touch(loss, name):
+    root = ET.fromstring(engine.render(draw(loss()), "svg", name))
+    texts = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    shapes = [t for t in texts if t.endswith("(3, 3)".replace(" ", "\xa0"))]
+    assert shapes
+    assert all(t.startswith("\xa0\xa0\xa0") for t in shapes)
