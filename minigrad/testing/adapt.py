@@ -41,6 +41,7 @@ class Adapted:
                 self.names.append(path)
                 self.arrays.append(tensor.data)
         self.buffers = dict(getattr(params, "named_buffers", dict)())
+        self.modules = [m for _, m in getattr(params, "named_modules", tuple)()]
         if not self.arrays:
             raise TypeError(
                 "there is nothing to differentiate: pass floating inputs, or params=model"
@@ -52,9 +53,10 @@ class Adapted:
         arguments = [rebuilt(argument, rest) for argument in self.inputs]
         held = [(p, p._data, p._node) for p in self.params]
         try:
-            for p, leaf in zip(self.params, rest, strict=True):
-                p._data, p._node = leaf._data, leaf._node
-            out = self.f(*arguments)
+            with self._in_dtype(leaves):
+                for p, leaf in zip(self.params, rest, strict=True):
+                    p._data, p._node = leaf._data, leaf._node
+                out = self.f(*arguments)
         finally:
             for p, data, node in held:
                 p._data, p._node = data, node
@@ -62,6 +64,29 @@ class Adapted:
         if len(outputs) == 1:
             return outputs[0]
         return ops.concatenate([ops.ravel(t) for t in outputs])
+
+    @contextmanager
+    def _in_dtype(self, leaves: Sequence[Tensor]) -> Iterator[None]:
+        """Let layers and their buffers compute in the precision in which they are checked."""
+        dtypes = [leaf.dtype for leaf in leaves]
+        if not self.params or dtypes == [a.dtype for a in self.arrays]:
+            yield
+            return
+        dtype = dtypes[-1]  # of the last parameter
+        told = [m for m in self.modules if getattr(m, "dtype", dtype) != dtype]
+        kept = [b for b in self.buffers.values() if isinstance(b, Tensor) and b.dtype.kind == "f"]
+        before = [m.dtype for m in told], [b._data for b in kept]
+        try:
+            for m in told:
+                m.dtype = dtype
+            for b in kept:
+                b._data = b._data.astype(dtype)
+            yield
+        finally:
+            for m, was in zip(told, before[0], strict=True):
+                m.dtype = was
+            for b, data in zip(kept, before[1], strict=True):
+                b._data = data
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
