@@ -41,6 +41,7 @@ MODULES = {
     "serialize": "saving and loading",
     "viz": "pictures",
     "viz.listing": "the graph as text",
+    "diagnosis": "what is wrong with a network",
     "testing": "gradient checks",
     "testing.gradcheck": "the check of a function",
     "compile": "compiled programs",
