@@ -52,7 +52,7 @@ OPPOSITE: dict[type[ast.AST], type[ast.AST]] = {
     ast.Pow: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
     ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.Lt, ast.LtE: ast.Gt,
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.And: ast.Or, ast.Or: ast.And,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
 RENAMED = {
     "cos": "sin", "sin": "cos", "tan": "tanh", "cosh": "sinh", "sinh": "cosh", "exp": "expm1",

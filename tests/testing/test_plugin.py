@@ -142,7 +142,7 @@ def test_a_run_keeps_what_failed_and_says_how_fine_it_was(pytester, workers):
 
 def test_a_marker_that_is_misspelt_is_told(pytester):
     pytester.makepyfile(
-        "import pytest\n@pytest.mark.gradcheck(oder=2)\ndef test_x():\n    pass\n",
+        "import pytest\n@pytest.mark.gradcheck(degree=2)\ndef test_x():\n    pass\n",
         test_other="import pytest\n@pytest.mark.gradcheck(2)\ndef test_x():\n    pass\n",
     )
     done = pytester.runpytest_inprocess("-p", "no:cov", "-p", "no:xdist")
