@@ -77,17 +77,7 @@ def decision_boundary(
     sides = [np.linspace(a, b, resolution) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
 
-    def ask() -> Any:
-        with no_grad():
-            output = model(grid)
-            return output.numpy() if isinstance(output, Tensor) else np.asarray(output)
-
-    logits = _evaluated(model, ask).astype(float).reshape(len(grid), -1)
-    if logits.shape[1] == 1:
-        share = np.asarray(sigmoid(logits))
-        shares = np.concatenate([1.0 - share, share], axis=1)
-    else:
-        shares = np.asarray(softmax(logits))
+    shares = _shares(model, grid)
     classes = shares.shape[1]
     palette = np.array([_rgb(COLOURS[i % len(COLOURS)]) for i in range(classes)])
     sure = (shares.max(axis=1) * classes - 1.0) / max(classes - 1, 1)
@@ -100,6 +90,27 @@ def decision_boundary(
         extent=(low[0], high[0], low[1], high[1]),
         aspect="auto",
     )
+    _scatter(axes, points, y)
+    return figure
+
+
+def _shares(model: Module, points: Any) -> Any:
+    """The probability of each class at points, by a model in evaluation mode."""
+
+    def ask() -> Any:
+        with no_grad():
+            output = model(points)
+            return output.numpy() if isinstance(output, Tensor) else np.asarray(output)
+
+    logits = _evaluated(model, ask).astype(float).reshape(len(points), -1)
+    if logits.shape[1] > 1:
+        return np.asarray(softmax(logits))
+    share = np.asarray(sigmoid(logits))
+    return np.concatenate([1.0 - share, share], axis=1)
+
+
+def _scatter(axes: Any, points: Any, y: Any) -> None:
+    """Draw examples, in the colour of their labels if there are any."""
     labels = np.zeros(len(points), int) if y is None else np.asarray(y).ravel().astype(int)
     for label in np.unique(labels):
         chosen = points[labels == label]
@@ -108,7 +119,6 @@ def decision_boundary(
         axes.scatter(*chosen.T, s=14, color=colour, edgecolor="white", linewidth=0.5, label=name)
     if y is not None:
         axes.legend(frameon=False, loc="upper right")
-    return figure
 
 
 def _rgb(colour: str) -> list[float]:
