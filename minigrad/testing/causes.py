@@ -14,7 +14,7 @@ from minigrad.testing.examine import BROKEN, FAIL
 from minigrad.testing.report import Finding
 
 if TYPE_CHECKING:
-    from minigrad.testing.survey import Survey
+    from minigrad.testing.elements import Survey
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:

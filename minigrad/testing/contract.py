@@ -71,7 +71,9 @@ def _writes(subject: Subject, g: Floats) -> str:
 
 def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: Bools) -> str:
     """Scale and add cotangents, by amounts that small fixed cotangents never reach."""
-    large = 2.0**12 if subject.bits == EXACT else 8.0
+    reach = max((np.max(np.abs(row), initial=1.0) for row in [g, *first]), default=1.0)
+    room = float(np.finfo(subject.out_dtype).max) / (reach if np.isfinite(reach) else np.inf)
+    large = float(2.0 ** np.clip(np.floor(np.log2(max(room, 8.0))) - 3.0, 3.0, 20.0))
     for factor in (-2.0, large, 1.0 / large):
         scaled = subject.pull(factor * g)
         if not _close([factor * row for row in first], scaled, scaled, subject.bits):

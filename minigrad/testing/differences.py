@@ -9,6 +9,7 @@ step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -115,7 +116,8 @@ class Estimate:
         bars: Bound of the error of each.
         suspicious: Whether one-sided slopes do not come together as those of a smooth function.
         growing: Whether slopes grow as the step shrinks.
-        broken: ``""`` where smooth, else ``"kink"``, ``"jump"``, ``"vertical"`` or ``"edge"``.
+        broken: ``""`` where smooth, else ``"kink"``, ``"jump"``, ``"vertical"``, ``"wild"`` or
+            ``"edge"``.
         sides: Slopes on the left and the right at the smallest step that noise does not drown.
     """
 
@@ -216,6 +218,8 @@ def _breaks(
         growing[k], broken[k] = _growth(seen, float(noise[k]), deepest - 6)
         if not broken[k]:
             suspicious[k], broken[k] = _gap(seen, float(noise[k]), enough, deepest - 6)
+        if not broken[k] and _wild(seen, float(noise[k]), enough):
+            broken[k] = "wild"
         suspicious[k] |= growing[k]
     return suspicious, growing, broken
 
@@ -263,7 +267,9 @@ def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]
     d = int(informed[-1]) if len(informed) else len(size) - 1
     gapped = size[d] > 2.0 * doubt[d] and size[d] > max(0.2 * size[d - 1] if d else 0.0, smallest)
     if not (gapped and len(informed)):
-        return False, ""
+        # Of a smooth function the gap shrinks with the step; if it did not, by luck or not, go on.
+        wide = np.abs(gap[-2:]) > np.maximum(doubt[-2:], 1e6 * smallest)
+        return bool(np.any(wide & (np.abs(gap[-2:]) > 0.6 * np.abs(gap[-3:-1])))), ""
     tail = informed[seen.orders[informed + 1] >= seen.orders[d + 1] - 9]
     span = seen.orders[d + 1] - seen.orders[tail[0]]
     same = np.all(np.sign(rest[tail]) == np.sign(rest[d]))
@@ -277,20 +283,36 @@ def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]
     return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
 
 
+def _wild(seen: _Slopes, noise: float, enough: int) -> bool:
+    """Whether slopes go on changing as the step shrinks, as those of ``x * sin(1 / x)`` at 0 do.
+
+    The last three steps are as restless as the three before; of a smooth function they are calmer
+    by as much as they are smaller.
+    """
+    if len(seen.orders) < 8 or seen.orders[-1] < enough:
+        return False
+    both = np.array([seen.right, seen.left])
+    late, before = np.ptp(both[:, -3:]), np.ptp(both[:, -6:-3])
+    largest = float(np.max(np.abs(both[:, -6:])))
+    doubt = 40.0 * noise / seen.step[-1]
+    return bool(late > max(0.3 * before, 0.05 * largest, doubt) and before > 0.05 * largest)
+
+
 def _exponent(step: Floats, size: Floats) -> float:
     """The power of the step with which a size changes."""
     return float(np.log(size[-1] / size[0]) / np.log(step[-1] / step[0]))
 
 
-def noise_of(values: Floats, floor: Floats) -> Floats:
+def noise_of(values: Floats, floor: Floats, order: int = 3) -> Floats:
     """Rounding noise of each column of ``values``, taken on an evenly spaced, tiny grid.
 
-    Third differences remove what is smooth and leave the noise, about 4.5 times as large; the
-    ``floor`` is what the format of the numbers itself implies.
+    Differences of an ``order`` remove what is smooth and leave the noise, for the third about 4.5
+    times as large; the ``floor`` is what the format of the numbers itself implies.
 
     >>> noise_of(np.array([[1.0], [2.0], [3.0], [4.0 + 9e-9]]), np.array([0.0])) < 1e-8
     array([ True])
     """
-    third = np.diff(values, n=3, axis=0)
-    finite = np.where(np.isfinite(third), np.abs(third), 0.0)
-    return np.maximum(np.max(finite, axis=0, initial=0.0) / np.sqrt(20.0), floor)
+    rest = np.diff(values, n=order, axis=0)
+    finite = np.where(np.isfinite(rest), np.abs(rest), 0.0)
+    gain = np.sqrt(math.comb(2 * order, order))
+    return np.maximum(np.max(finite, axis=0, initial=0.0) / gain, floor)

@@ -28,8 +28,9 @@ from minigrad.testing.differences import (
 Codes = npt.NDArray[np.int8]
 PASS, OPEN, FAIL, BROKEN = 0, 1, 2, 3
 
-FINE = 1e-6  # relative resolution at which a ray needs no further steps
-COARSE = 1e-2  # relative resolution beyond which nothing passes
+FINE = {53: 1e-6, 24: 1e-3, 11: 0.05}  # relative resolution at which a ray needs no further steps
+COARSE = {53: 1e-2, 24: 2e-2, 11: 0.15}  # relative resolution beyond which nothing passes
+TRUST = 2e-9  # nothing is held against a rule that is as near as this: noise may well be hidden
 UNIT = 2.0**-6  # a step that most functions notice
 LEVEL = {53: 1e-10, 24: 1e-4, 11: 1e-1}
 """Resolution, as a part of what the function itself suggests, for gradients that are about 0."""
@@ -53,11 +54,13 @@ class Claim:
         rule: The derivative in every channel, by the rule.
         natural: The size of a derivative that the function suggests, in every channel.
         noise: Computes how far rounding alone moves the rule, in every channel.
+        quantum: Computes the noise of the function that only wide lines show.
     """
 
     rule: Floats
     natural: Floats
     noise: Callable[[], Floats]
+    quantum: Callable[[], Floats]
 
 
 def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
@@ -85,6 +88,10 @@ def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
     if not ray.taken:
         return _nothing(claim)
     weighed = _decide(ray, table, estimate, claim, last=True)
+    if (weighed.codes != PASS).any() and (coarse := claim.quantum()).any():
+        ray.noise = np.fmax(ray.noise, 8.0 * coarse)
+        estimate = judge(table, ray.noise, ray.bits, ray.deepest)
+        weighed = _decide(ray, table, estimate, claim, last=True)
     accused = (weighed.codes == FAIL) & np.isfinite(claim.rule)
     if (accused & _unmoved(table)).any():
         _hear_larger_steps(ray, claim, weighed, accused & _unmoved(table))
@@ -113,16 +120,16 @@ def _unmoved(table: Table) -> Bools:
 
 def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: bool) -> Weighed:
     """Give each channel its code; ``last`` when no more steps will come."""
-    rule, value = claim.rule, estimate.value
+    rule, value, coarse = claim.rule, estimate.value, COARSE[ray.bits]
     eps = 2.0 ** (1 - ray.bits)
     own = np.fmax(np.abs(value), np.where(np.isfinite(rule), np.abs(rule), 0.0))
-    tolerance = 2.0 * estimate.bar + 8.0 * eps * own
+    tolerance = 2.0 * estimate.bar + max(8.0 * eps, TRUST) * own
     with np.errstate(invalid="ignore"):
         miss = np.abs(rule - value)
     level, natural = LEVEL[ray.bits], _natural(table, claim)
     tiny = np.abs(rule) <= 10.0 * level * natural
     fine = tolerance <= np.maximum(
-        _fine(ray.bits) * own, np.where(rule == 0.0, level * natural, 0.0)
+        FINE[ray.bits] * own, np.where(rule == 0.0, level * natural, 0.0)
     )
     still = _unmoved(table) & (rule == 0.0)
     codes = np.full(len(rule), OPEN, dtype=np.int8)
@@ -141,13 +148,13 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
         near = miss <= allowed
     codes[accused] = FAIL
     if last:
-        codes[(codes == OPEN) & near & (rule == 0.0) & _level(table, ray.noise)] = PASS
-        enough = np.maximum(COARSE * own, 100.0 * level * natural)
-        codes[(codes == OPEN) & near & (tolerance <= enough)] = PASS
+        codes[(codes == OPEN) & near & _resolved(ray, table, estimate, claim, tolerance, own)] = (
+            PASS
+        )
         lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
         codes[lost] = BROKEN
     codes[estimate.broken != ""] = BROKEN
-    scale = np.where(tiny & (tolerance > COARSE * own), natural, own)
+    scale = np.where(tiny & (tolerance > coarse * own), natural, own)
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
@@ -162,10 +169,30 @@ def _level(table: Table, noise: Floats) -> Bools:
     return np.asarray(unmoved & (4.0 * noise / table.step[-1] <= 1e-3 * met))
 
 
+def _resolved(
+    ray: Ray, table: Table, estimate: Estimate, claim: Claim, tolerance: Floats, own: Floats
+) -> Bools:
+    """Channels in which the last word is fine enough for a rule within its tolerance to pass."""
+    rule, natural, met = claim.rule, _natural(table, claim), _met(table)
+    enough = np.maximum(COARSE[ray.bits] * own, 100.0 * LEVEL[ray.bits] * natural)
+    joint = np.abs(rule) <= 1e-12 * met  # 0 between slopes that are not
+    enough = np.where(joint, np.maximum(enough, 1e-5 * met), enough)
+    resolved = (tolerance <= enough) | ((rule == 0.0) & _level(table, ray.noise))
+    drowned = ~resolved & (np.abs(estimate.value) <= tolerance)
+    if drowned.any():  # nothing but rounding, in the rule and in f
+        resolved |= drowned & (np.abs(rule) <= 4.0 * claim.noise())
+    return np.asarray(resolved)
+
+
+def _met(table: Table) -> Floats:
+    """The largest slope on either side at the first steps."""
+    sides = np.fmax(np.abs(table.right[:3]), np.abs(table.left[:3]))
+    return np.nanmax(np.where(np.isfinite(sides), sides, 0.0), axis=0, initial=0.0)
+
+
 def _natural(table: Table, claim: Claim) -> Floats:
     """The size of a derivative that the function, and its slopes nearby, suggest."""
-    sides = np.fmax(np.abs(table.right[:3]), np.abs(table.left[:3]))
-    natural = np.fmax(claim.natural, np.nanmax(sides, axis=0, initial=0.0))
+    natural = np.fmax(claim.natural, _met(table))
     return np.where(np.isfinite(natural), natural, 0.0)
 
 
@@ -177,10 +204,6 @@ def _converged(ray: Ray, table: Table, estimate: Estimate, natural: Floats) -> B
         | (estimate.bar <= rounding)
         | (estimate.bar <= 1e-6 * natural)
     )
-
-
-def _fine(bits: int) -> float:
-    return {53: FINE, 24: 1e-3, 11: 0.05}[bits]
 
 
 class _Plan:
@@ -241,7 +264,7 @@ class _Plan:
             least = float(np.max(need)) if need.size else 0.0
             start = self.first - 8
             if 0.0 < least < np.inf:
-                start = min(start, int(np.floor(np.log2(max(ray.size / least, 2.0**-1000)))))
+                start = min(start, int(np.floor(np.log2(ray.size) - np.log2(least))))
             start = max(start, ray.highest + 4)
             orders = [start, start - 2, start - 4, start + 2, start + 4]
             self.upward = [o for o in orders if ray.highest <= o and o not in ray.taken]
@@ -282,7 +305,7 @@ def _with_quantum(table: Table, noise: Floats, ray: Ray, rule: Floats) -> Floats
     ratio = step[:-1] / step[1:]
     rest = np.abs(ratio * gap[1:] - gap[:-1]) / (ratio - 1.0)  # what stays of it as steps shrink
     slope = np.abs(estimate.value)
-    explained = (estimate.bar <= 2.0 * COARSE * slope) & (slope * still <= 2.0 * quantum)
+    explained = (estimate.bar <= 2.0 * COARSE[ray.bits] * slope) & (slope * still <= 2.0 * quantum)
     allowed = 0.1 * slope + np.minimum(12.0 * quantum / step[1:], 0.5 * slope)
     explained &= np.any((rest <= allowed) & moved[1:], axis=0)
     return np.where(some & explained, quantum, noise)
@@ -341,7 +364,9 @@ def _hear_smaller_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools
     tolerance = np.abs(slopes[-1] - slopes[0]) + 8.0 * ray.noise / step
     clear = loud & (np.abs(slopes[-1] - claim.rule) <= tolerance)
     own = np.maximum(np.abs(claim.rule), np.abs(slopes[-1]))
-    weighed.codes[clear] = np.where(still | (tolerance <= COARSE * own), PASS, OPEN)[clear]
+    weighed.codes[clear] = np.where(still | (tolerance <= COARSE[ray.bits] * own), PASS, OPEN)[
+        clear
+    ]
     weighed.tolerance[clear] = tolerance[clear]
     passed = clear & (weighed.codes == PASS) & (own > 0.0)
     if passed.any():
@@ -362,7 +387,7 @@ def _hear_larger_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools)
     estimate = judge(table, np.where(use, quantum, ray.noise), ray.bits, ray.deepest)
     tolerance = 2.0 * estimate.bar
     agrees = np.abs(claim.rule - estimate.value) <= tolerance
-    clear = use & agrees & (tolerance <= COARSE * np.abs(claim.rule))
+    clear = use & agrees & (tolerance <= COARSE[ray.bits] * np.abs(claim.rule))
     weighed.codes[clear] = PASS
     weighed.tolerance[clear] = tolerance[clear]
     if clear.any():

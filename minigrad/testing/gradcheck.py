@@ -14,12 +14,12 @@ import numpy as np
 from minigrad.testing import causes
 from minigrad.testing.adapt import Adapted, in_arrays, steeper
 from minigrad.testing.contract import breach, impurity
-from minigrad.testing.differences import Floats
+from minigrad.testing.elements import VERDICTS, Survey
 from minigrad.testing.examine import BROKEN, FAIL
 from minigrad.testing.heat import errors_of
 from minigrad.testing.probe import RuleFault, Subject, bits_of, quiet
 from minigrad.testing.report import Finding, Report, Verdict
-from minigrad.testing.survey import VERDICTS, Survey, survey
+from minigrad.testing.survey import survey
 
 
 def check_vjp(
@@ -65,12 +65,12 @@ def _check(subject: Subject, names: Sequence[str]) -> Report:
     if said:
         return Report("inconclusive", cause=said, evaluations=subject.evaluations)
     dead = int(np.count_nonzero(~np.isfinite(subject.base)))
-    said = breach(subject)
+    precise = _promoted(subject)
+    said = breach(subject) or (breach(precise) if precise else "")
     if said:
         kind: Verdict = "not differentiable" if dead == subject.base.size > 0 else "fail"
         named = causes.with_names(said, names)
         return Report(kind, cause=named, evaluations=subject.evaluations)
-    precise = _promoted(subject)
     used = precise or subject
     try:
         made = survey(used, names)
@@ -127,10 +127,11 @@ def _compare_precisions(subject: Subject, precise: Subject, made: Survey) -> Non
     """Compare the rule in its own precision with the rule in float64."""
     for g, label, exact in zip(made.cotangents, made.labels, made.rows, strict=True):
         given = subject.pull(g)
-        jitter = _low_noise(subject, precise, g, exact)
+        bits = [min(bits_of(subject.point[i].dtype), subject.bits) for i in subject.active]
+        jitter = precise.rule_noise(g, exact, [2.0 ** (1 - b) for b in bits], rounds=3)
         for position, (low, high) in enumerate(zip(given, exact, strict=True)):
             i = subject.active[position]
-            eps = 2.0 ** (1 - min(bits_of(subject.point[i].dtype), subject.bits))
+            eps = 2.0 ** (1 - bits[position])
             size = np.max(np.abs(high), initial=0.0, where=np.isfinite(high))
             value = np.max(
                 np.abs(g * np.nan_to_num(subject.base, posinf=0.0, neginf=0.0)), initial=0.0
@@ -148,25 +149,6 @@ def _compare_precisions(subject: Subject, precise: Subject, made: Survey) -> Non
                 )
         if made.findings:
             return
-
-
-def _low_noise(subject: Subject, precise: Subject, g: Floats, exact: list[Floats]) -> list[Floats]:
-    """How far changes by an ulp of the lower precision move the precise rule."""
-    noise = [np.zeros_like(row) for row in exact]
-    origin = [precise.point[i].copy() for i in precise.active]
-    for _ in range(3):
-        for i, x in zip(precise.active, origin, strict=True):
-            grain = 2.0 ** (1 - min(bits_of(subject.point[i].dtype), subject.bits))
-            precise.point[i][...] = x * (1.0 + grain * precise.rng.choice([-1.0, 1.0], x.shape))
-        try:
-            again = precise.pull(g)
-        finally:
-            for i, x in zip(precise.active, origin, strict=True):
-                precise.point[i][...] = x
-        with np.errstate(all="ignore"):
-            for total, row, other in zip(noise, exact, again, strict=True):
-                np.fmax(total, np.abs(other - row), out=total)
-    return noise
 
 
 def _elsewhere(subject: Subject, names: Sequence[str], made: Survey) -> int:

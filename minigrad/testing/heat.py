@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from minigrad.testing.survey import Survey
+    from minigrad.testing.elements import Survey
 
 Mark = tuple[str, float]  # what a square says, and the relative error
 

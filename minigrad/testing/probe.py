@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -134,18 +134,22 @@ class Subject:
             floor = 0.5 * 2.0 ** (1 - self.bits) * np.abs(self.base)
             least = float(np.finfo(self.out_dtype).smallest_subnormal)
             floor = np.where(np.isfinite(floor), np.maximum(floor, least), least)
-            values = self._grid(8 if self.bits == EXACT else 2)
+            values = self._line(8 if self.bits == EXACT else 2, self._change)
             still = np.sum(values[1:] != values[:-1], axis=0) <= 1
             noise = noise_of(values, floor)
             if self.bits == EXACT and np.any(still & (self.base != 0.0)):
                 # An output that did not move may be rounded more coarsely than that grid is wide.
-                coarse = noise_of(self._grid(26), floor)
+                coarse = noise_of(self._line(26, self._change), floor)
                 noise = np.where(still, np.maximum(noise, coarse), noise)
             self._grain = noise
         return self._grain
 
-    def _grid(self, spread: int) -> Floats:
-        """``f`` on a line of points that are whole multiples of an ulp apart in every element.
+    def _change(self) -> Floats:
+        with np.errstate(all="ignore"):
+            return self.value() - self.base
+
+    def _line(self, spread: int, ask: Callable[[], Floats]) -> Floats:
+        """Answers on a line of points that are whole multiples of an ulp apart in every element.
 
         The line starts next to the point, not at it, so that a jump there is not taken for noise.
         """
@@ -160,14 +164,22 @@ class Subject:
             sign = self.rng.choice([-1.0, 1.0], x.shape)
             strides.append((ulp * odd * sign).astype(x.dtype))
         rows = []
-        for k in range(1, GRID):
-            for i, x, stride in zip(self.active, origin, strides, strict=True):
-                self.point[i][...] = x + stride * k
-            with np.errstate(all="ignore"):
-                rows.append(self.value() - self.base)
-        for i, x in zip(self.active, origin, strict=True):
-            self.point[i][...] = x
+        with self._restored():
+            for k in range(1, GRID):
+                for i, x, stride in zip(self.active, origin, strides, strict=True):
+                    self.point[i][...] = x + stride * k
+                rows.append(ask())
         return np.array(rows)
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        """Put the point back afterwards."""
+        origin = [self.point[i].copy() for i in self.active]
+        try:
+            yield
+        finally:
+            for i, x in zip(self.active, origin, strict=True):
+                self.point[i][...] = x
 
     def element(self, i: int, j: int, channels: Floats | None) -> Ray:
         """The ray along element ``j`` of input ``i``; ``channels`` are rows of cotangents."""
@@ -181,8 +193,7 @@ class Subject:
             taken = float(flat[j]) - float(here)
             if not np.isfinite(taken):
                 taken = np.sign(step) * abs(step)
-            with np.errstate(all="ignore"):
-                change = self.value() - self.base
+            change = self._change()
             flat[j] = here
             moved[change != 0.0] = True
             return taken, self._seen(change, channels)
@@ -193,21 +204,18 @@ class Subject:
         highest = int(np.floor(np.log2(size / max(self.typical(i), size, 0.125)))) - 3
         return Ray(sample, self.seen_noise(channels), size, deepest, highest, moved, bits)
 
-    def direction(self, i: int, v: Floats, channels: Floats | None) -> Ray:
-        """The ray along ``v``, flat, through input ``i``."""
-        x = self.point[i]
-        here, along = x.copy(), v.reshape(x.shape)
-
+    def direction(self, along: Mapping[int, Floats], channels: Floats | None) -> Ray:
+        """The ray along flat directions, through the inputs that they are given for."""
+        here = {i: self.point[i].copy() for i in along}
         moved = np.ones(self.base.shape, dtype=bool)
 
         def sample(step: float) -> tuple[float, Floats]:
-            x[...] = here + (along * step).astype(x.dtype)
-            with np.errstate(all="ignore"):
-                change = self.value() - self.base
-            x[...] = here
-            return step, self._seen(change, channels)
+            with self._restored():
+                for i, x in here.items():
+                    self.point[i][...] = x + (along[i].reshape(x.shape) * step).astype(x.dtype)
+                return step, self._seen(self._change(), channels)
 
-        bits = self.bits_at(i)
+        bits = min(self.bits_at(i) for i in along)
         return Ray(sample, self.seen_noise(channels), 1.0, bits - 8, -2, moved, bits)
 
     def strides(self, i: int) -> Floats:
@@ -229,25 +237,60 @@ class Subject:
         part = grain if moved is None else np.where(moved, grain, 0.0)
         return np.sqrt(channels**2 @ part**2)
 
-    def rule_noise(self, g: Floats, rows: list[Floats], rounds: int = 4) -> list[Floats]:
-        """How much the rule answers to changes of the inputs and of ``g`` by an ulp or two."""
+    def rule_noise(
+        self, g: Floats, rows: list[Floats], grains: Sequence[float] | None = None, rounds: int = 4
+    ) -> list[Floats]:
+        """How much the rule answers to changes of the inputs and of ``g`` by an ulp or two.
+
+        Args:
+            g: The cotangent.
+            rows: What the rule said of it.
+            grains: Relative size of an ulp, by active input; by default as the input is stored.
+            rounds: How many random changes to make.
+        """
+        if grains is None:
+            grains = [2.0 ** (1 - self.bits_at(i)) for i in self.active]
         noise = [np.zeros_like(row) for row in rows]
         origin = [self.point[i].copy() for i in self.active]
         eps = 2.0 ** (1 - self.bits)
         for _ in range(rounds):
-            for i, x in zip(self.active, origin, strict=True):
-                ulps = self.rng.choice([-2.0, -1.0, 1.0, 2.0], x.shape)
-                wide = 2.0 ** (bits_of(x.dtype) - self.bits_at(i))
-                self.point[i][...] = x + (np.spacing(np.abs(x)) * ulps * wide).astype(x.dtype)
-            try:
+            with self._restored():
+                for i, x, grain in zip(self.active, origin, grains, strict=True):
+                    ulps = self.rng.choice([-2.0, -1.0, 1.0, 2.0], x.shape)
+                    self.point[i][...] = (x + x * (grain * ulps)).astype(x.dtype)
                 jittered = self.pull(g * (1.0 + eps * self.rng.choice([-1.0, 1.0], g.shape)))
-            finally:
-                for i, x in zip(self.active, origin, strict=True):
-                    self.point[i][...] = x
             with np.errstate(all="ignore"):
                 for total, row, again in zip(noise, rows, jittered, strict=True):
                     np.fmax(total, np.abs(again - row), out=total)
         return noise
+
+    def quantum(self, channels: Floats | None) -> Floats:
+        """Noise of every channel that shows on wide lines only, where it is rounded more coarsely.
+
+        What is smooth grows with the line by far more than noise does, or fills it.
+        """
+        count = self.base.size if channels is None else len(channels)
+        if self.bits != EXACT:
+            return np.zeros(count)
+        lines = [self._line(s, lambda: self._seen(self._change(), channels)) for s in (30, 34)]
+        small, wide = (noise_of(line, np.zeros(count), order=5) for line in lines)
+        rough = (wide < 2.0**10 * small) & (small > 8.0 * self.seen_noise(channels))
+        with np.errstate(all="ignore"):
+            rough &= np.fmax(small, wide) < 1e-2 * np.ptp(lines[1], axis=0)
+        return np.where(rough, np.fmax(small, wide), 0.0)
+
+    def rule_quantum(self, g: Floats) -> list[Floats]:
+        """Noise of the rule on lines that are wide enough to show what an ulp does not reach.
+
+        A saturated tanh stays the same under changes by an ulp, and so does what it is rounded to.
+        """
+        if self.bits != EXACT:
+            return [np.zeros(self.point[i].size) for i in self.active]
+        noise = np.zeros(sum(self.point[i].size for i in self.active))
+        for spread in (26, 34):
+            answers = self._line(spread, lambda: np.concatenate(self.pull(g)))
+            noise = noise_of(answers, noise, order=5)
+        return np.split(noise, np.cumsum([self.point[i].size for i in self.active])[:-1])
 
 
 def _misshapen(c: Any, x: Any, i: int) -> str:
