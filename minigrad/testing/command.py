@@ -97,6 +97,11 @@ def add_check(commands: Any) -> None:
         metavar="FUNCTION",
         help="the gradient by hand: vjp(g, *inputs) gives one for each input, in plain NumPy",
     )
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Declare what has a default: how inputs are drawn, and how the check is made."""
     parser.add_argument(
         "--dtype", choices=("float64", "float32", "float16"), default="float64",
         help="of the inputs (float64)",

@@ -90,39 +90,9 @@ def from_torch(f: Callable[..., Any], *inputs: Any, params: Any = None, order: i
         outputs = [t for t in leaves_of(run(arguments, leaves[count:])) if t.is_floating_point()]
         return outputs[0] if len(outputs) == 1 else torch.cat([t.reshape(-1) for t in outputs])
 
-    def slope(function: Callable[..., Any]) -> Callable[..., Any]:
-        def gradient(*leaves: Any) -> Any:
-            out = function(*leaves)
-            head = torch.cos(torch.arange(out.numel()) + 1.0).to(out.dtype).reshape(out.shape)
-            found = torch.autograd.grad(
-                out, leaves, out * head + head, create_graph=True, materialize_grads=True
-            )
-            return torch.cat([c.reshape(-1) for c in found])
-
-        return gradient
-
     for _ in range(order - 1):
-        call = slope(call)
-
-    def value(*given: Array) -> Array:
-        leaves = [torch.tensor(a.copy(), requires_grad=order > 1) for a in given]
-        try:
-            with torch.set_grad_enabled(order > 1):
-                return _torch_array(call(*leaves))
-        except RuntimeError as error:
-            if [a.dtype for a in given] == [a.dtype for a in arrays]:
-                raise
-            raise TypeError(f"f does not run in {given[0].dtype}") from error
-
-    def vjp(g: Array, *given: Array) -> tuple[Array, ...]:
-        leaves = [torch.tensor(a.copy(), requires_grad=True) for a in given]
-        out = call(*leaves)
-        if not out.requires_grad:
-            return tuple(np.zeros_like(a) for a in given)
-        cotangent = torch.tensor(g.copy()).to(out.dtype)
-        found = torch.autograd.grad(out, leaves, cotangent, materialize_grads=True)
-        return tuple(map(_torch_array, found))
-
+        call = _torch_slope(call)
+    value, vjp = _torch_pair(call, [a.dtype for a in arrays], record=order > 1)
     return Foreign(_Named(value, [*names, *weights]), vjp, arrays)
 
 
@@ -161,16 +131,8 @@ def from_jax(f: Callable[..., Any], *inputs: Any, order: int = 1) -> Foreign:
             return outputs[0]
         return jax.numpy.concatenate([jax.numpy.ravel(out) for out in outputs])
 
-    def slope(function: Callable[..., Any]) -> Callable[..., Any]:
-        def gradient(*leaves: Any) -> Any:
-            out, pull = jax.vjp(function, *leaves)
-            head = jax.numpy.cos(jax.numpy.arange(out.size) + 1.0).reshape(out.shape)
-            return jax.numpy.concatenate([c.ravel() for c in pull(out * head + head)])
-
-        return gradient
-
     for _ in range(order - 1):
-        call = slope(call)
+        call = _jax_slope(call)
 
     def value(*given: Array) -> Array:
         with jax.enable_x64(True):
@@ -183,6 +145,61 @@ def from_jax(f: Callable[..., Any], *inputs: Any, order: int = 1) -> Foreign:
 
     floating = [np.array(values[i]) for i in active]
     return Foreign(_Named(value, [names[i] for i in active]), vjp, floating)
+
+
+def _torch_slope(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradient of a function of torch tensors, through a non-linear head."""
+    import torch
+
+    def gradient(*leaves: Any) -> Any:
+        out = function(*leaves)
+        head = torch.cos(torch.arange(out.numel()) + 1.0).to(out.dtype).reshape(out.shape)
+        found = torch.autograd.grad(
+            out, leaves, out * head + head, create_graph=True, materialize_grads=True
+        )
+        return torch.cat([c.reshape(-1) for c in found])
+
+    return gradient
+
+
+def _jax_slope(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradient of a function of JAX arrays, through a non-linear head."""
+    import jax
+
+    def gradient(*leaves: Any) -> Any:
+        out, pull = jax.vjp(function, *leaves)
+        head = jax.numpy.cos(jax.numpy.arange(out.size) + 1.0).reshape(out.shape)
+        return jax.numpy.concatenate([c.ravel() for c in pull(out * head + head)])
+
+    return gradient
+
+
+def _torch_pair(
+    call: Callable[..., Any], dtypes: list[Any], record: bool
+) -> tuple[Callable[..., Array], Callable[..., tuple[Array, ...]]]:
+    """A function of tensors as a function of arrays and its rule."""
+    import torch
+
+    def value(*given: Array) -> Array:
+        leaves = [torch.tensor(a.copy(), requires_grad=record) for a in given]
+        try:
+            with torch.set_grad_enabled(record):
+                return _torch_array(call(*leaves))
+        except RuntimeError as error:
+            if [a.dtype for a in given] == dtypes:
+                raise
+            raise TypeError(f"f does not run in {given[0].dtype}") from error
+
+    def vjp(g: Array, *given: Array) -> tuple[Array, ...]:
+        leaves = [torch.tensor(a.copy(), requires_grad=True) for a in given]
+        out = call(*leaves)
+        if not out.requires_grad:
+            return tuple(np.zeros_like(a) for a in given)
+        cotangent = torch.tensor(g.copy()).to(out.dtype)
+        found = torch.autograd.grad(out, leaves, cotangent, materialize_grads=True)
+        return tuple(map(_torch_array, found))
+
+    return value, vjp
 
 
 def _torch_caller(f: Callable[..., Any], model: Any, names: list[str]) -> Callable[..., Any]:
