@@ -90,9 +90,7 @@ def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: Bools) ->
         # nothing: what an ulp in the inputs would change is no witness.
         noise = subject.rule_noise(g, first)
         rows = zip(wanted, both, noise, strict=True)
-        heard = [
-            np.where(np.abs(a - b) <= 32.0 * np.max(n, initial=0.0), a, b) for a, b, n in rows
-        ]
+        heard = [np.where(np.abs(a - b) <= 32.0 * np.max(n, initial=0.0), a, b) for a, b, n in rows]
         if not _close(wanted, heard, size, bits):
             return "the rule is not linear in g: the gradient of a sum is not the sum of gradients"
     return ""
