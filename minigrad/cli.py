@@ -80,11 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of the split, the initial weights and the order of the batches (0): the same seed "
         "gives the same numbers",
     )
-    demo.add_argument(
-        "--compile",
-        action="store_true",
-        help="train with the step compiled to NumPy, and say how much faster that is",
-    )
+    demo.add_argument("--compile", action="store_true", help="train with the step compiled")
     demo.add_argument(
         "--out",
         type=Path,
@@ -221,7 +217,7 @@ def _train_compiled(
         for _ in range(options.epochs):
             model.train()
             losses, right = 0.0, 0
-            for x, y in mg.data.batches(*train, options.batch_size, rng=stream):
+            for x, y in mg.data.batches(train[0], train[1], options.batch_size, rng=stream):
                 loss, logits = step(x, y)
                 losses += loss.item() * len(x)
                 right += int((logits.numpy().argmax(axis=1) == y).sum())
@@ -239,7 +235,7 @@ def _race(model: nn.Module, optimizer: optim.Optimizer, batch: Sequence[Any]) ->
     """Time a step as it is written and compiled, on copies that learn nothing for the model."""
     written = _step(*copy.deepcopy((model, optimizer)))
     compiled = mg.compile(_step(*copy.deepcopy((model, optimizer))))
-    seconds = {written: math.inf, compiled: math.inf}
+    seconds: dict[Callable[..., Any], float] = {written: math.inf, compiled: math.inf}
     for _ in range(7):
         for step in seconds:
             start = time.perf_counter()

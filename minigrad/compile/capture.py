@@ -11,10 +11,12 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.compile.program import CompileError
 from minigrad.errors import MinigradError
 from minigrad.primitive import Primitive
@@ -24,7 +26,6 @@ __all__ = ["Cell", "Data", "Grad", "Item", "Place", "Replaced", "State", "Walk"]
 
 LIMIT = 50_000  # places: a step that can reach more has its data in a global
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range)
-SKIPPED = frozenset({"numpy", "scipy", "minigrad", "builtins", "pytest", "hypothesis", "_pytest"})
 MISSING = object()
 
 
@@ -224,9 +225,26 @@ def _inner(path: str, key: Any) -> str:
 
 
 def _own(thing: Any) -> bool:
-    """Whether a class or function is the user's, so that its code may read state."""
-    home = str(getattr(thing, "__module__", "builtins")).partition(".")[0]
-    return (home not in SKIPPED and home not in sys.stdlib_module_names) or home == "__main__"
+    """Whether a class or function is the user's, so that its code may read state.
+
+    Told by the file, since a user's module may be called like one of Python's.
+    """
+    home = str(getattr(thing, "__module__", "builtins"))
+    code = getattr(thing, "__code__", None)
+    if code is not None:
+        return _of_user(code.co_filename)
+    file = getattr(sys.modules.get(home), "__file__", None)
+    return home == "__main__" if file is None else _of_user(file)
+
+
+_LIBRARIES = tuple(str(Path(m.__file__).parent) for m in (np, errors) if m.__file__)
+_PYTHON = str(Path(types.__file__).parent)
+
+
+def _of_user(file: str) -> bool:
+    if file.startswith("<frozen") or file.startswith(_LIBRARIES):
+        return False
+    return not file.startswith(_PYTHON) or "site-packages" in file
 
 
 _LEAVES = (
@@ -273,8 +291,8 @@ def _of_function(function: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _own_module(module: types.ModuleType) -> bool:
-    home = module.__name__.partition(".")[0]
-    return home not in SKIPPED and home not in sys.stdlib_module_names
+    file = getattr(module, "__file__", None)
+    return module.__name__ not in sys.builtin_module_names if file is None else _of_user(file)
 
 
 def _of_class(kind: type) -> Iterator[tuple[Any, str]]:

@@ -231,7 +231,7 @@ def _explained(entry: Entry) -> list[str]:
         names = [i.value.name for i in program.inputs if i.kind == kind]
         if names:
             lines.append(f"  {kind} inputs: {', '.join(names)}")
-    written = [u.path for u in program.updates]
+    written = [u.target.name if u.target and u.target.name else u.path for u in program.updates]
     if written:
         lines.append(f"  leaves behind: {', '.join(written)}")
     checks = [i for i in program.instructions if i.function == "check"]

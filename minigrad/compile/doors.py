@@ -29,8 +29,10 @@ __all__ = ["LOCK", "TracedGenerator", "open_doors"]
 
 LOCK = threading.RLock()
 _asarray, _pull = np.asarray, walks.Walk.pull
-_FUNCTIONS = ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh")
-_FUNCTIONS += ("pow", "floor", "ceil", "fabs", "atan", "hypot")
+_FUNCTIONS = (
+    *("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh"),
+    *("pow", "floor", "ceil", "fabs", "atan", "hypot"),
+)
 
 
 def _let_through(x: Any, dtype: Any = None, **options: Any) -> Any:
@@ -147,9 +149,9 @@ def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
     replaced = [(m, name, getattr(m, name)) for m, name in (*_WRITING, *_INDEXED)]
     token = random._GENERATOR.set(stream)
     try:
-        np.asarray = _let_through
+        np.asarray = _let_through  # type: ignore[assignment]
         Tensor.backward = _backward
-        walks.Walk.pull = _pull_traced  # type: ignore[method-assign,assignment]
+        walks.Walk.pull = _pull_traced  # type: ignore[method-assign]
         for name, original in originals.items():
             setattr(math, name, _of_number(name, original))
         for module, name, original in replaced:

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from minigrad.compile.passes import _uniform, is_count
-from minigrad.compile.program import Buffer, Input, Instruction, Program, Value, is_view
+from minigrad.compile.literals import (
+    amount,
+    broken,
+    constant,
+    dtype_argument,
+    literal,
+    shape_text,
+    wrapped,
+)
+from minigrad.compile.phrases import (
+    INLINE,
+    OPERATORS,
+    PYTHON,
+    SIMPLE,
+    augments,
+    basic,
+    is_array,
+    note,
+    sentence,
+    through_inputs,
+)
+from minigrad.compile.program import Buffer, Instruction, Program, Value, is_view
 from minigrad.primitive import Primitive
 
-__all__ = ["augments", "emit", "emit_program"]
+__all__ = ["emit", "emit_program"]
 
 WIDTH = 100
-OPERATORS = {
-    "np.add": "+",
-    "np.subtract": "-",
-    "np.multiply": "*",
-    "np.divide": "/",
-    "np.power": "**",
-    "np.floor_divide": "//",
-    "np.remainder": "%",
-    "np.greater": ">",
-    "np.greater_equal": ">=",
-    "np.less": "<",
-    "np.less_equal": "<=",
-    "np.equal": "==",
-    "np.not_equal": "!=",
-    "np.bitwise_and": "&",
-    "np.bitwise_or": "|",
-    "np.bitwise_xor": "^",
-}
-_COMMUTE = frozenset({"np.add", "np.multiply"})
-_INLINE = frozenset({"np.transpose", "getitem", "view", "np.reshape"})
 
 
 def emit(program: Program, titles: dict[str, str]) -> str:
@@ -70,7 +67,7 @@ class _Emitter:
         self.lines: list[str] = []
         self.opaque: dict[str, Any] = {}
         self.imports: set[str] = set()
-        _through_inputs(program)
+        through_inputs(program)
 
     # The module
 
@@ -83,8 +80,8 @@ class _Emitter:
         if self.imports:
             imports += ["", *sorted(self.imports)]
         program = self.program
-        head = [f'"""The function {program.name}, traced and written out as NumPy."""', ""]
-        parts = [*head, *imports, *self.constants(), *self.memory()]
+        head = f'"""The function {program.name}, traced and written out as NumPy."""'
+        parts = [head, "", *imports, *self.constants(), *self.memory()]
         if any(i.function == "check" for i in program.instructions):
             parts += ["", "", "class Missed(ValueError):"]
             parts += ['    """The arguments are not of the kind that this was traced with."""']
@@ -93,7 +90,7 @@ class _Emitter:
     def constants(self) -> list[str]:
         """Arrays that every call uses as they are."""
         found = self.program.constants()
-        lines = [f"{v.name} = {_constant(v)}" for v in found]
+        lines = [f"{v.name} = {constant(v)}" for v in found]
         return ["", *lines] if lines else []
 
     def memory(self) -> list[str]:
@@ -102,22 +99,22 @@ class _Emitter:
         if not buffers:
             return []
         size = sum(buffer.nbytes for buffer in buffers)
-        lines = [f"{b.name} = np.empty({_shape(b.shape)}{_dtype_argument(b)})" for b in buffers]
-        return ["", f"# Memory that every call reuses: {_bytes(size)}", *lines]
+        lines = [f"{b.name} = np.empty({shape_text(b.shape)}{dtype_argument(b)})" for b in buffers]
+        return ["", f"# Memory that every call reuses: {amount(size)}", *lines]
 
     def signature(self) -> list[str]:
         """The ``def`` and a docstring that says what is handed in."""
         names = [i.value.name for i in self.program.inputs]
         head = f"def {self.program.name}({', '.join(names)}):"
-        lines = [head] if len(head) <= WIDTH else _broken(f"def {self.program.name}(", names, "):")
-        documented = [f'    """{_sentence(self.program)}']
+        lines = [head] if len(head) <= WIDTH else broken(f"def {self.program.name}(", names, "):")
+        documented = [f'    """{sentence(self.program)}']
         documented += ["", "    Args:"]
         written = {u.target for u in self.program.updates if u.in_place and u.target is not None}
         for given in self.program.inputs:
-            value, note = given.value, _note(given, written)
-            shape = "" if value.weak or value.dtype is None else f"{_shape(value.shape)} "
+            value, said = given.value, note(given, written)
+            shape = "" if value.weak or value.dtype is None else f"{shape_text(value.shape)} "
             kind = value.weak.__name__ if value.weak else str(value.dtype or "np.random.Generator")
-            text = f"{value.name}: {shape}{kind}{note}"
+            text = f"{value.name}: {shape}{kind}{said}"
             documented += textwrap.wrap(
                 text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12
             )
@@ -162,13 +159,13 @@ class _Emitter:
         """Whether a result is written where it is used, not given a name."""
         if self.uses.get(instruction.out, 0) != 1 or instruction.into is not None:
             return False
-        if instruction.function in _INLINE:
-            arrays = instruction.function == "getitem" and not _basic(instruction.args[1])
+        if instruction.function in INLINE:
+            arrays = instruction.function == "getitem" and not basic(instruction.args[1])
             return not arrays and self.used_plainly(instruction)
         if after is None or instruction.out not in set(after.operands()):
             return False
         small = not instruction.out.shape and instruction.pure
-        plain = after.function in OPERATORS or after.function in ("check", *_PYTHON)
+        plain = after.function in OPERATORS or after.function in ("check", *PYTHON)
         return small and plain and len(self.expression(instruction, top=False)) < 40
 
     def used_plainly(self, instruction: Instruction) -> bool:
@@ -189,7 +186,7 @@ class _Emitter:
             return
         if function in ("add_at", "put_at"):
             shape, index, g = instruction.args
-            self.line(f"{out.name} = np.zeros({_shape(shape)}{_dtype_argument(out)})", out)
+            self.line(f"{out.name} = np.zeros({shape_text(shape)}{dtype_argument(out)})", out)
             self.write(out.name, index, g, each=function == "add_at", sign="=")
             return
         augmented = self.augmented(instruction)
@@ -208,11 +205,10 @@ class _Emitter:
         if expected is True:
             text = f"not {text}" if text.isidentifier() else f"not ({text})"
         elif expected is not False:
-            text = f"{text} != {_literal(expected)}"
+            text = f"{text} != {literal(expected)}"
         self.lines.append(f"    if {text}:")
-        where = instruction.origin[0].rpartition("/")[2]
-        line = f" in {where}, line {instruction.origin[1]}" if where else ""
-        self.lines.append(f'        raise Missed("the step decides otherwise{line}")')
+        what = instruction.scope or "the function"
+        self.lines.append(f'        raise Missed("{what} would decide otherwise")')
 
     def increment(self, instruction: Instruction) -> None:
         x, index, g = instruction.args
@@ -226,7 +222,7 @@ class _Emitter:
         if each:
             self.line(f"np.add.at({name}, {self.text(index)}, {self.text(g)})", None)
         elif sign == "+=" and isinstance(g, int | float) and g < 0:
-            self.line(f"{name}[{self.index(index)}] -= {_literal(-g)}", None)
+            self.line(f"{name}[{self.index(index)}] -= {literal(-g)}", None)
         else:
             self.line(f"{name}[{self.index(index)}] {sign} {self.text(g)}", None)
 
@@ -246,10 +242,10 @@ class _Emitter:
         """Add a statement, with the shape of what it makes where there is room."""
         line = f"    {text}"
         if len(line) > WIDTH:
-            self.lines += _wrapped(line)
+            self.lines += wrapped(line)
             return
-        note = f"  # {_shape(out.shape)}" if out is not None and out.shape else ""
-        self.lines.append(line + note if len(line + note) <= WIDTH else line)
+        shown = f"  # {shape_text(out.shape)}" if out is not None and out.shape else ""
+        self.lines.append(line + shown if len(line + shown) <= WIDTH else line)
 
     def finish(self) -> None:
         """The ``return`` statement: results, then the state that is not overwritten in place."""
@@ -263,7 +259,7 @@ class _Emitter:
             return
         self.lines.append("")
         text = f"    return {', '.join(texts)}"
-        self.lines += [text] if len(text) <= WIDTH else _broken("    return (", texts, "    )")
+        self.lines += [text] if len(text) <= WIDTH else broken("    return (", texts, "    )")
 
     def result(self, x: Any, *, result: bool) -> str:
         """What is returned: never memory that something else writes to."""
@@ -281,10 +277,10 @@ class _Emitter:
     ) -> str:
         """What stands to the right of ``=``."""
         function, args = instruction.function, instruction.args
-        sign = OPERATORS.get(function) or (function if function in _PYTHON else "")
+        sign = OPERATORS.get(function) or (function if function in PYTHON else "")
         if sign and len(args) == 2 and out is None and not instruction.kwargs:
             left, right = self.factor(args[0]), self.factor(args[1])
-            simple = sign == "**" and _SIMPLE.match(left) and _SIMPLE.match(right)
+            simple = sign == "**" and SIMPLE.match(left) and SIMPLE.match(right)
             text = f"{left}**{right}" if simple else f"{left} {sign} {right}"
             return text if top else f"({text})"
         if function in ("np.negative", "neg") and out is None:
@@ -292,7 +288,7 @@ class _Emitter:
         special = _SPECIAL.get(function)
         if special is not None and out is None:
             return special(self, instruction)
-        if function == "np.dot" and _is_array(args[0]):
+        if function == "np.dot" and is_array(args[0]):
             texts = [self.text(args[1])]
             called = f"{self.factor(args[0])}.dot"
         elif function == "call":
@@ -303,9 +299,7 @@ class _Emitter:
         else:
             texts, called = [self.text(a) for a in args], function
         for name, value in instruction.kwargs.items():
-            if not (name == "keepdims" and value is False) and not _is_default_axis(
-                function, name, value
-            ):
+            if (name, value) not in (("keepdims", False), ("order", "C")):
                 texts.append(f"{name}={self.text(value)}")
         if out is not None:
             texts.append(f"out={out.name}")
@@ -343,7 +337,7 @@ class _Emitter:
         if isinstance(x, slice):
             parts = ["None" if p is None else self.text(p) for p in (x.start, x.stop, x.step)]
             return f"slice({', '.join(parts)})"
-        return _literal(x)
+        return literal(x)
 
     def index(self, index: Any) -> str:
         """An index between brackets."""
@@ -358,8 +352,6 @@ class _Emitter:
         return "..." if part is Ellipsis else self.text(part)
 
 
-_SIMPLE = re.compile(r"[\w.]+$")
-_PYTHON = frozenset({"+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!="})
 Writer = Callable[[_Emitter, Instruction], str]
 _SPECIAL: dict[str, Writer] = {
     "getitem": lambda e, i: f"{e.factor(i.args[0])}[{e.index(i.args[1])}]",
@@ -368,7 +360,7 @@ _SPECIAL: dict[str, Writer] = {
     "abs": lambda e, i: f"abs({e.text(i.args[0])})",
     "np.reshape": lambda e, i: (
         f"{e.factor(i.args[0])}.reshape({e.text(i.args[1])})"
-        if {*i.args[2:], *i.kwargs.values()} <= {"C"} and _is_array(i.args[0])
+        if {*i.args[2:], *i.kwargs.values()} <= {"C"} and is_array(i.args[0])
         else f"np.reshape({', '.join(map(e.text, [*i.args, *i.kwargs.values()]))})"
     ),
     "np.transpose": lambda e, i: (
@@ -377,127 +369,3 @@ _SPECIAL: dict[str, Writer] = {
         else f"{e.factor(i.args[0])}.T"
     ),
 }
-
-
-def augments(instruction: Instruction) -> bool:
-    """Whether ``a += b`` may say that an operand takes the result."""
-    if instruction.function.startswith("increment"):
-        return True
-    if instruction.function not in OPERATORS or not isinstance(instruction.into, Value):
-        return False
-    first, second = instruction.args
-    commutes = instruction.function in _COMMUTE
-    return first is instruction.into or (commutes and second is instruction.into)
-
-
-def _through_inputs(program: Program) -> None:
-    """Call what takes an input's memory, and nothing else, what the input is called."""
-    inputs = {i.value for i in program.inputs}
-    theirs = {value: value for value in inputs}
-    for instruction in program.instructions:
-        lent = instruction.into in inputs and instruction.into not in set(instruction.operands())
-        if instruction.into in theirs and (lent or augments(instruction)):
-            instruction.out.name = instruction.into.name
-            theirs[instruction.out] = instruction.out
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, Value) and x.weak is None and bool(x.shape)
-
-
-def _is_default_axis(function: str, name: str, value: Any) -> bool:
-    return name == "order" and value == "C"
-
-
-def _basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(part, Value | list) for part in parts)
-
-
-# Literals
-
-
-def _literal(x: Any) -> str:
-    if isinstance(x, np.dtype):
-        return f"np.{x.name}" if hasattr(np, x.name) and x.isnative else repr(x.str)
-    if isinstance(x, type) and issubclass(x, np.generic):
-        return f"np.{x.__name__}"
-    if isinstance(x, type):
-        return x.__name__
-    if isinstance(x, float) and not np.isfinite(x):
-        return "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
-    return "..." if x is Ellipsis else repr(x).replace("'", '"')
-
-
-def _constant(value: Value) -> str:
-    array = value.constant
-    if is_count(value) and array.dtype == np.int64:
-        return f"np.arange({value.shape[0]})"
-    number = _uniform(value)
-    if number is not None and value.shape:
-        return f"np.full({_shape(value.shape)}, {_literal(number)}{_dtype_argument(value)})"
-    elements = [_literal(x) for x in array.ravel().tolist()]
-    shape = "" if array.ndim == 1 else f".reshape({_shape(array.shape)})"
-    line = f"np.array([{', '.join(elements)}], np.{array.dtype.name}){shape}"
-    if len(line) <= 60:
-        return line
-    rows = textwrap.wrap(", ".join(elements), WIDTH - 8)
-    body = "\n".join(f"        {row}" for row in rows)
-    return f"np.array(\n    [\n{body}\n    ],\n    np.{array.dtype.name},\n){shape}"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return repr(tuple(shape))
-
-
-def _dtype_argument(value: Value | Buffer) -> str:
-    return "" if value.dtype == np.float64 else f", {_literal(value.dtype)}"
-
-
-def _bytes(size: int) -> str:
-    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"
-
-
-def _sentence(program: Program) -> str:
-    sections = {instruction.section for instruction in program.instructions}
-    what = [name for name in ("forward", "backward", "update") if name in sections]
-    return f"Compute one call: {', '.join(what) or 'nothing'}."
-
-
-def _note(given: Input, written: set[Value]) -> str:
-    if given.value not in written:
-        return ""
-    return ", memory for the gradient" if given.kind == "gradient" else ", overwritten"
-
-
-# Long lines
-
-
-def _broken(head: str, parts: list[str], tail: str) -> list[str]:
-    """Parts between brackets on lines of their own."""
-    indent = " " * (len(head) - len(head.lstrip()) + 4)
-    return [head, *(f"{indent}{part}," for part in parts), tail]
-
-
-def _wrapped(line: str) -> list[str]:
-    """One statement over several lines: broken at the commas of its outermost bracket."""
-    start = line.index("(")
-    head, inner = line[: start + 1], line[start + 1 :]
-    parts = list(_split(inner[:-1])) if inner.endswith(")") else []
-    if not parts:
-        return [line]
-    indent = " " * (len(line) - len(line.lstrip()))
-    return _broken(head, parts, indent + ")")
-
-
-def _split(text: str) -> Iterator[str]:
-    depth, start = 0, 0
-    for i, char in enumerate(text):
-        depth += (char in "([{") - (char in ")]}")
-        if char == "," and not depth:
-            yield text[start:i].strip()
-            start = i + 1
-    yield text[start:].strip()

@@ -63,7 +63,7 @@ def _add_along_axis(tape: Tape, g: Any, shape: Any, indices: Any, axis: int) -> 
 def _mean(tape: Tape, x: Any, axis: Any, keepdims: bool) -> Any:
     if x.dtype.char not in "fd" or not x.size:
         return np.mean(x, axis=axis, keepdims=keepdims)
-    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+    total: Any = np.add.reduce(x, axis=axis, keepdims=bool(keepdims))  # type: ignore[call-overload]
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return total / float(math.prod(x.shape[i] for i in axes))
 

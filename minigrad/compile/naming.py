@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.compile.algebra import is_count
 from minigrad.compile.capture import Data, Grad, Item
-from minigrad.compile.emit import augments
-from minigrad.compile.passes import is_count
+from minigrad.compile.phrases import augments
 from minigrad.compile.program import Input, Instruction, Program, Value
 from minigrad.compile.tape import Tape
 from minigrad.compile.trace import Argument, Part, Recorded
@@ -28,7 +28,7 @@ NOUNS = {
     "np.negative": "negative",
     "np.add.reduce": "total",
     "np.maximum.reduce": "largest",
-    "np.max": "largest",
+    "np.max": "most",
     "np.maximum": "maximum",
     "np.greater": "mask",
     "getitem": "chosen",
@@ -76,11 +76,8 @@ def name_values(recorded: Recorded, function: Callable[..., Any]) -> None:
     known = _of_state(recorded)
     for given in program.inputs:
         given.value.name = names.fresh(_of_input(given, known, function))
-    counts = 0
-    for value in program.constants():
-        counts += 1
-        rows = is_count(value)
-        value.name = names.fresh("rows" if rows else f"constant_{counts}")
+    for count, value in enumerate(program.constants(), 1):
+        value.name = names.fresh("rows" if is_count(value) else f"constant_{count}")
     program.name = names.fresh(program.name if program.name.isidentifier() else "compiled")
     namer = _Namer(recorded.tape, program, names, known)
     for instruction in program.instructions:
@@ -174,7 +171,7 @@ class _Namer:
                 if isinstance(getattr(update.place, "place", update.place), Grad):
                     name = known.get(id(tensor), getattr(tensor, "name", None) or "parameter")
                     self.gradient_of.setdefault(update.result, f"d_{name}")
-        last: dict[tuple[object, int], Value] = {}
+        last: dict[tuple[Any, int], Value] = {}
         for instruction in program.instructions:
             if instruction.section == "forward":
                 for key, _ in tape.hints.get(instruction.out, ()):

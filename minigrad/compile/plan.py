@@ -7,7 +7,7 @@ array costs page faults, and a buffer that every call reuses does not.
 
 from __future__ import annotations
 
-from minigrad.compile.passes import _elementwise
+from minigrad.compile.algebra import is_elementwise
 from minigrad.compile.capture import Replaced
 from minigrad.compile.program import Buffer, Instruction, Program, Update, Value, is_view
 
@@ -30,7 +30,7 @@ def takes_out(instruction: Instruction) -> bool:
     """Whether a function can write its result into an array that it is given."""
     if instruction.out.weak or instruction.out.dtype is None:
         return False
-    if _elementwise(instruction) or instruction.function in ("np.dot", "np.matmul"):
+    if is_elementwise(instruction) or instruction.function in ("np.dot", "np.matmul"):
         return True
     return instruction.function.endswith(_REDUCTIONS) and bool(instruction.out.shape)
 
@@ -80,7 +80,7 @@ class _Planner:
         out = instruction.out
         if instruction.function.startswith("increment"):
             candidates = instruction.args[:1]
-        elif _elementwise(instruction) and takes_out(instruction):
+        elif is_elementwise(instruction) and takes_out(instruction):
             candidates = instruction.args
         else:
             return []

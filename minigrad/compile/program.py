@@ -60,7 +60,16 @@ Kind = Literal["argument", "tensor", "gradient", "array", "number", "generator"]
 
 
 class CompileError(MinigradError, RuntimeError):
-    """A function that can't be compiled as it is; the message says where, and what to do."""
+    """A function that can't be compiled as it is; the message says where, and what to do.
+
+    >>> import minigrad as mg
+    >>> positive = mg.compile(lambda x: x if x > 0 else -x)
+    >>> try:
+    ...     positive(np.array(1.0))
+    ... except CompileError as error:
+    ...     print(str(error)[:62])
+    a value that a compiled step computes was tested with if, and,
+    """
 
 
 class RunEagerly(CompileError):

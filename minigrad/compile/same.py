@@ -36,7 +36,7 @@ def difference(first: Program, second: Program) -> str:
     states = [[u.result for u in program.updates] for program in (first, second)]
     if len(states[0]) != len(states[1]):
         return "they leave different state behind"
-    return "" if _alike(*states, twin) else "they leave different state behind"
+    return "" if _alike(states[0], states[1], twin) else "they leave different state behind"
 
 
 def _alike(a: Any, b: Any, twin: dict[Value, Value]) -> bool:

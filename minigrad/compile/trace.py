@@ -21,7 +21,7 @@ from minigrad.trees import leaves, mapped, with_paths
 
 __all__ = ["Part", "Recorded", "Stream", "trace"]
 
-Key = tuple[int, Any]
+Key = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -138,7 +138,7 @@ class _Ducks:
         if isinstance(self._now, bool | np.bool_):
             self._read("tested with if, and, or, not")
         else:
-            bool(self != 0)  # any other number that is not 0 leads the same way
+            bool(self.__ne__(0))  # any other number that is not 0 leads the same way
         return truth
 
     def __float__(self) -> float:
@@ -268,7 +268,7 @@ class Traced(_Ducks):
         )
 
     def __round__(self, digits: int = 0) -> Any:
-        return np.round(self, digits)  # type: ignore[call-overload]
+        return np.round(self, digits)
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
@@ -285,7 +285,12 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     return method
 
 
-_OPERATORS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
+_OPERATORS: dict[str, Any] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+}
 _OPERATORS |= {"floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power}
 _OPERATORS |= {"matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or}
 _OPERATORS |= {"xor": np.bitwise_xor}
@@ -293,7 +298,12 @@ for _name, _ufunc in _OPERATORS.items():
     setattr(Traced, f"__{_name}__", _binary(_ufunc))
     setattr(Traced, f"__r{_name}__", _binary(_ufunc, swapped=True))
     setattr(Traced, f"__i{_name}__", _in_place(_ufunc))
-_COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal}
+_COMPARISONS: dict[str, Any] = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+}
 _COMPARISONS |= {"gt": np.greater, "ge": np.greater_equal}
 for _name, _ufunc in _COMPARISONS.items():
     setattr(Traced, f"__{_name}__", _binary(_ufunc))
@@ -303,9 +313,10 @@ def _unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     return lambda self: self._tape.call(f"np.{ufunc.__name__}", (self,), {})
 
 
-for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
+_SIGNED: dict[str, Any] = {"neg": np.negative, "pos": np.positive, "abs": np.absolute}
+for _name, _ufunc in _SIGNED.items():
     setattr(Traced, f"__{_name}__", _unary(_ufunc))
-Traced.__invert__ = _unary(np.bitwise_not)  # type: ignore[attr-defined]
+setattr(Traced, "__invert__", _unary(np.bitwise_not))  # noqa: B010
 Traced.__hash__ = _Ducks.__hash__  # type: ignore[method-assign]
 
 
@@ -367,6 +378,6 @@ for _name, _sign in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "
     setattr(Number, f"__{_name}__", _arithmetic(_sign))
 for _name in ("neg", "abs"):
     setattr(Number, f"__{_name}__", lambda self, _n=_name: self._tape.call(_n, (self,), {}))
-Number.__pos__ = lambda self: self  # type: ignore[attr-defined]
+setattr(Number, "__pos__", lambda self: self)  # noqa: B010
 Number.__hash__ = _Ducks.__hash__  # type: ignore[method-assign]
 _MAKERS.update(number=Number, array=Traced)

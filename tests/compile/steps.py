@@ -1,5 +1,8 @@
 """Steps that the compiler's tests run twice: as they are written, and compiled."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 
 import minigrad as mg
@@ -18,8 +21,8 @@ OPTIMIZERS = {
 
 def network(*widths, dropout=0.0, dtype=np.float64):
     mg.seed(0)
-    layers = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    layers: list[Any] = []
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b, dtype=dtype), mg.relu]
         layers += [nn.Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers[: -2 if dropout else -1])

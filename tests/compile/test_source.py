@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_runs_as_a_file_with_the_parameters_loaded(name, tmp_path):
     step, data = compiled(name)
     path = tmp_path / "step.py"
     path.write_text(step.source)
-    module = {"__name__": "step"}
+    module: dict[str, Any] = {"__name__": "step"}
     exec(compile(path.read_text(), str(path), "exec"), module)
     program, (x, y) = step.program, data[-1]
     given = handed_in(program, x, y)

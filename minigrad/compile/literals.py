@@ -1,0 +1,103 @@
+"""Constants, shapes and long lines as source text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad.compile.algebra import is_count, uniform
+from minigrad.compile.program import Buffer, Value
+
+__all__ = ["amount", "broken", "constant", "dtype_argument", "literal", "shape_text", "wrapped"]
+
+WIDTH = 100
+
+
+def literal(x: Any) -> str:
+    """A constant operand.
+
+    >>> literal(0.5), literal(np.dtype("f4")), literal(-np.inf)
+    ('0.5', 'np.float32', '-np.inf')
+    """
+    if isinstance(x, np.dtype):
+        return f"np.{x.name}" if hasattr(np, x.name) and x.isnative else repr(x.str)
+    if isinstance(x, type) and issubclass(x, np.generic):
+        return f"np.{x.__name__}"
+    if isinstance(x, type):
+        return x.__name__
+    if isinstance(x, float) and not np.isfinite(x):
+        return "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
+    return "..." if x is Ellipsis else repr(x).replace("'", '"')
+
+
+def constant(value: Value) -> str:
+    """The expression that makes a constant array."""
+    array = value.constant
+    if is_count(value) and array.dtype == np.int64:
+        return f"np.arange({value.shape[0]})"
+    number = uniform(value)
+    if number is not None and value.shape:
+        return f"np.full({shape_text(value.shape)}, {literal(number)}{dtype_argument(value)})"
+    elements = [literal(x) for x in array.ravel().tolist()]
+    shape = "" if array.ndim == 1 else f".reshape({shape_text(array.shape)})"
+    line = f"np.array([{', '.join(elements)}], np.{array.dtype.name}){shape}"
+    if len(line) <= 60:
+        return line
+    rows = textwrap.wrap(", ".join(elements), WIDTH - 8)
+    body = "\n".join(f"        {row}" for row in rows)
+    return f"np.array(\n    [\n{body}\n    ],\n    np.{array.dtype.name},\n){shape}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as a tuple."""
+    return repr(tuple(shape))
+
+
+def dtype_argument(value: Value | Buffer) -> str:
+    """The dtype as a further argument, where it is not the default."""
+    return "" if value.dtype == np.float64 else f", {literal(value.dtype)}"
+
+
+def amount(size: int) -> str:
+    """An amount of memory.
+
+    >>> amount(2_500_000)
+    '2.5 MB'
+    """
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
+
+
+# Long lines
+
+
+def broken(head: str, parts: list[str], tail: str) -> list[str]:
+    """Parts between brackets on lines of their own."""
+    indent = " " * (len(head) - len(head.lstrip()) + 4)
+    return [head, *(f"{indent}{part}," for part in parts), tail]
+
+
+def wrapped(line: str) -> list[str]:
+    """One statement over several lines: broken at the commas of its outermost bracket."""
+    start = line.index("(")
+    head, inner = line[: start + 1], line[start + 1 :]
+    parts = list(_split(inner[:-1])) if inner.endswith(")") else []
+    if not parts:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return broken(head, parts, indent + ")")
+
+
+def _split(text: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and not depth:
+            yield text[start:i].strip()
+            start = i + 1
+    yield text[start:].strip()
