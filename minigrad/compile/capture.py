@@ -231,7 +231,7 @@ def _own(thing: Any) -> bool:
     """
     home = str(getattr(thing, "__module__", "builtins"))
     code = getattr(thing, "__code__", None)
-    if code is not None:
+    if isinstance(code, types.CodeType):
         return _of_user(code.co_filename)
     file = getattr(sys.modules.get(home), "__file__", None)
     return home == "__main__" if file is None else _of_user(file)

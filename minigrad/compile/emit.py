@@ -89,8 +89,7 @@ class _Emitter:
 
     def constants(self) -> list[str]:
         """Arrays that every call uses as they are."""
-        found = self.program.constants()
-        lines = [f"{v.name} = {constant(v)}" for v in found]
+        lines = [f"{v.name} = {constant(v)}" for v in self.program.constants()]
         return ["", *lines] if lines else []
 
     def memory(self) -> list[str]:

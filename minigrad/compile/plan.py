@@ -13,7 +13,7 @@ from minigrad.compile.program import Buffer, Instruction, Program, Update, Value
 
 __all__ = ["LARGE", "plan"]
 
-LARGE = 32_768  # bytes
+LARGE = 65_536  # bytes
 _REDUCTIONS = (".reduce", ".accumulate")
 
 
