@@ -118,6 +118,7 @@ class Compiled:
         self.reasons.append(reason)
         self._promoted |= recorded.promoted
         if recorded.made:
+            self.reasons[-1] += f"; it made or replaced {', '.join(recorded.made)}"
             if self.traces >= OFTEN:
                 self._unsettled(f"each call makes state anew: {', '.join(recorded.made)}")
             return recorded.result

@@ -84,13 +84,25 @@ def broken(head: str, parts: list[str], tail: str) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """One statement over several lines: broken at the commas of its outermost bracket."""
-    start = line.index("(")
-    head, inner = line[: start + 1], line[start + 1 :]
-    parts = list(_split(inner[:-1])) if inner.endswith(")") else []
-    if not parts:
-        return [line]
     indent = " " * (len(line) - len(line.lstrip()))
-    return broken(head, parts, indent + ")")
+    head, bracket, inner = line.partition("(")
+    parts = list(_split(inner[:-1])) if inner.endswith(")") and " = (" not in line else []
+    if parts and line.count("(") == line.count(")") and _closes(line):
+        return broken(head + bracket, parts, indent + ")")
+    target, sign, value = line.partition("= ")
+    if not sign:
+        return [line]
+    return [f"{target}{sign}(", f"{indent}    {value}", f"{indent})"]
+
+
+def _closes(line: str) -> bool:
+    """Whether the last bracket of a line closes the first."""
+    depth = 0
+    for i, char in enumerate(line):
+        depth += (char == "(") - (char == ")")
+        if char == ")" and not depth:
+            return i == len(line) - 1
+    return False
 
 
 def _split(text: str) -> Iterator[str]:

@@ -83,23 +83,31 @@ def name_values(recorded: Recorded, function: Callable[..., Any]) -> None:
     for instruction in program.instructions:
         if instruction.function != "check":
             instruction.out.name = namer.name(instruction)
-    sections = {i.out: i.section for i in program.instructions}
-    for instruction in reversed(program.instructions):
-        if instruction.into in sections and sections[instruction.into] == instruction.section:
-            _unite(instruction, namer.plain)
+    _unite(program, namer.plain)
     by_buffer = {i.into: i.out.name for i in reversed(program.instructions)}
     for buffer in program.buffers:
         buffer.name = names.fresh(f"{by_buffer.get(buffer, 'array')}_memory")
 
 
-def _unite(instruction: Instruction, plain: set[Value]) -> None:
-    into, out = instruction.into, instruction.out
-    if not isinstance(into, Value) or not augments(instruction):
-        return
-    if re.fullmatch(rf"{into.name}_\d+", out.name):
-        out.name = into.name
-    elif into in plain or instruction.function.startswith("increment"):
-        into.name = out.name
+def _unite(program: Program, plain: set[Value]) -> None:
+    """Give one name to what stands in one array, one after the other, as ``a += b`` has it."""
+    sections = {i.out: i.section for i in program.instructions}
+    chains: dict[Value, list[Value]] = {}
+    for instruction in program.instructions:
+        into, out = instruction.into, instruction.out
+        if not isinstance(into, Value) or sections.get(into) != instruction.section:
+            continue
+        again = re.fullmatch(rf"{into.name}_\d+", out.name) is not None
+        adds = instruction.function.startswith("increment")
+        if augments(instruction) and (adds or again or into in plain):
+            chain = chains.setdefault(into, [into])
+            chain.append(out)
+            chains[out] = chain
+    for chain in {id(c): c for c in chains.values()}.values():
+        last = chain[-1].name
+        first = [v.name for v in chain if re.fullmatch(rf"{v.name}_\d+", last)]
+        for value in chain:
+            value.name = first[0] if first else last
 
 
 def _of_state(recorded: Recorded) -> dict[int, str]:

@@ -79,9 +79,10 @@ class RunningNorm(Normalization):
             return True, 0.0
         if not self.training:
             return False, 0.0
-        batches = int(self.num_batches_tracked.data) + 1
-        self.num_batches_tracked.data = np.array(batches)
-        return True, 1.0 / batches if self.momentum is None else self.momentum
+        self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+        if self.momentum is not None:  # no int() where nobody asks: a compiled step counts on
+            return True, self.momentum
+        return True, 1.0 / int(self.num_batches_tracked.data)
 
     def _check(self, x: Any) -> None:
         shape = np.shape(x)

@@ -137,13 +137,9 @@ def step(
     layers_2_bias_product += d_layers_2_bias
     layers_2_bias_product_4 = 0.09999999999999998 * layers_2_bias_product  # (10,)
     layers_2_bias_m += layers_2_bias_product_4
-    layers_2_bias_product_6 = np.multiply(
-        layers_2_bias_product,
-        layers_2_bias_product,
-        out=layers_2_bias_product,
-    )
-    layers_2_bias_product_6 *= 0.0010000000000000009
-    layers_2_bias_v += layers_2_bias_product_6
+    layers_2_bias_product *= layers_2_bias_product
+    layers_2_bias_product *= 0.0010000000000000009
+    layers_2_bias_v += layers_2_bias_product
     layers_2_bias_scale = np.sqrt(layers_2_bias_v)  # (10,)
     layers_2_bias_scale /= layers_2_bias_sqrt
     layers_2_bias_scale += 1e-08
@@ -190,13 +186,9 @@ def step(
     layers_0_bias_product += d_layers_0_bias
     layers_0_bias_product_4 = 0.09999999999999998 * layers_0_bias_product  # (128,)
     layers_0_bias_m += layers_0_bias_product_4
-    layers_0_bias_product_6 = np.multiply(
-        layers_0_bias_product,
-        layers_0_bias_product,
-        out=layers_0_bias_product,
-    )
-    layers_0_bias_product_6 *= 0.0010000000000000009
-    layers_0_bias_v += layers_0_bias_product_6
+    layers_0_bias_product *= layers_0_bias_product
+    layers_0_bias_product *= 0.0010000000000000009
+    layers_0_bias_v += layers_0_bias_product
     layers_0_bias_scale = np.sqrt(layers_0_bias_v)  # (128,)
     layers_0_bias_scale /= layers_0_bias_sqrt
     layers_0_bias_scale += 1e-08
@@ -220,13 +212,9 @@ def step(
         out=layers_0_weight_product_4_memory,
     )
     layers_0_weight_m += layers_0_weight_product_4
-    layers_0_weight_product_6 = np.multiply(
-        layers_0_weight_product,
-        layers_0_weight_product,
-        out=layers_0_weight_product,
-    )
-    layers_0_weight_product_6 *= 0.0010000000000000009
-    layers_0_weight_v += layers_0_weight_product_6
+    layers_0_weight_product *= layers_0_weight_product
+    layers_0_weight_product *= 0.0010000000000000009
+    layers_0_weight_v += layers_0_weight_product
     layers_0_weight_scale = np.sqrt(layers_0_weight_v, out=layers_0_weight_product_4_memory)
     layers_0_weight_scale /= layers_0_weight_sqrt
     layers_0_weight_scale += 1e-08
