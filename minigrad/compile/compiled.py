@@ -15,11 +15,13 @@ from minigrad.compile.emit import emit_program
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
 from minigrad.compile.passes import optimise
+from minigrad.compile.picture import picture
 from minigrad.compile.plan import plan
 from minigrad.compile.program import CompileError, Program, RunEagerly
 from minigrad.compile.same import difference
 from minigrad.compile.trace import Key, Recorded, trace
 from minigrad.compile.traced import tape_of
+from minigrad.viz.graph import Graph
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
@@ -193,6 +195,11 @@ class Compiled:
     def program(self) -> Program:
         """The instruction list of the specialisation compiled last."""
         return self._ready().recorded.program
+
+    @property
+    def graph(self) -> Graph:
+        """A drawing of the specialisation compiled last: ``step.graph.save("step.svg")``."""
+        return picture(self.program)
 
     def explain(self) -> str:
         """Say what was captured and guarded, why it was traced, and what the passes found.

@@ -171,3 +171,14 @@ def test_memory_is_reused():
 def test_source_before_it_is_compiled():
     with pytest.raises(mg.CompileError, match="second call of a kind"):
         _ = mg.compile(lambda x: x).source
+
+
+def test_the_graph_draws_what_was_traced(tmp_path):
+    step, _ = compiled("small")
+    graph = step.graph
+    assert [group.id for group in graph.groups] == ["forward", "backward", "update"]
+    titles = [card.title for card in graph.cards]
+    assert {"x", "y", "layers_0_weight", "np.dot", "np.maximum", "increment"} <= set(titles)
+    known = {card.id for card in graph.cards}
+    assert all({edge.source, edge.target} <= known for edge in graph.edges)
+    assert graph.save(tmp_path / "step.dot").read_text().count("np.dot") >= 5

@@ -115,6 +115,8 @@ def test_gradients_that_add_up():
         x = np.arange(3.0) + k
         compiled(x)
         step(v, x)
+        assert w.grad is not None
+        assert v.grad is not None
         np.testing.assert_allclose(w.grad.numpy(), v.grad.numpy(), rtol=0, atol=1e-12)
 
 
