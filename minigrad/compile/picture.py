@@ -20,7 +20,10 @@ def picture(program: Program) -> Graph:
     ['x', 'np.multiply']
     """
     cards, edges, ids = [], [], {}
+    read = {value for instruction in program.instructions for value in instruction.operands()}
     for i, given in enumerate(program.inputs):
+        if given.value not in read:  # memory that is lent
+            continue
         kind = "parameter" if given.kind == "tensor" else "input"
         ids[given.value] = f"i{i}"
         cards.append(_card(f"i{i}", kind, given.value.name, given.value))
@@ -31,10 +34,8 @@ def picture(program: Program) -> Graph:
         card.group, card.path, card.step = instruction.section, instruction.scope, i
         card.subtitle, card.ops = instruction.out.name, 1
         cards.append(card)
-        for value in dict.fromkeys(instruction.operands()):
-            if value in ids:
-                kind = "gradient" if instruction.section == "backward" else "data"
-                edges.append(Edge(ids[value], f"c{i}", kind))
+        operands = dict.fromkeys(instruction.operands())
+        edges.extend(Edge(ids[v], f"c{i}", "data") for v in operands if v in ids)
     groups = [Group(name, name, "", name, None) for name in sections]
     outputs = [ids[v] for v in program.results if isinstance(v, Value) and v in ids]
     count = f"{len(program.instructions)} calls of NumPy"

@@ -298,12 +298,12 @@ def concrete(x: Any) -> Any:
     return None
 
 
-def _settle(function: Any, walk: Walk, run: _Run) -> None:
+def _settle(root: Any, walk: Walk, run: _Run) -> None:
     """Leave arrays and numbers where traced values stand."""
     for i, state in enumerate(walk.states):
         if i in run.installed and state.place.get() is run.installed[i]:
             state.place.set(state.value)
-    for state in Walk(function).states:
+    for state in Walk(root).states:
         now = state.place.get()
         plain = concrete(now)
         if plain is not None and plain is not MISSING:
@@ -333,7 +333,8 @@ def trace(
     with LOCK:
         run = _Run(function, promoted)
         statics = [x for x in leaves((args, kwargs)) if not isinstance(x, (Tensor, np.ndarray))]
-        walk = Walk((function, statics) if statics else function)
+        root = (function, statics) if statics else function  # a method's self, a model
+        walk = Walk(root)
         copies = [
             (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
             for c, _ in walk.sizes
@@ -353,7 +354,7 @@ def trace(
                     "a compiled step draws from np.random or random, whose numbers would be the "
                     "same at every call: draw from rng = np.random.default_rng(seed), or mg.random"
                 )
-            return _finish(run, walk, out, given, (args, kwargs))
+            return _finish(run, walk, out, given, (args, kwargs), root)
         except BaseException:
             restore(walk, copies)
             for generator, state in bits.values():
@@ -363,7 +364,9 @@ def trace(
             run.tape.open = False
 
 
-def _finish(run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, Any]) -> Recorded:
+def _finish(
+    run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, Any], root: Any
+) -> Recorded:
     """What a trace that ran to its end found out."""
     made: list[str] = []
     changed: set[Key] = set()
@@ -384,14 +387,16 @@ def _finish(run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, 
 
     def plain(x: Any) -> Any:
         if isinstance(x, Tensor) and id(x) not in known:
-            return wrap(_own(x._data._now)) if isinstance(x._data, Traced) else x
+            return wrap(_own(x._data._now) if isinstance(x._data, Traced) else np.array(x._data))
+        if isinstance(x, np.ndarray):  # a constant of the program, which its caller may write to
+            return x.copy()
         if isinstance(x, Traced):
             return _own(x._now) if x.shape else x._now
         return x._now if isinstance(x, Number) else x
 
     tree = mapped(leaf, out)
     result = mapped(plain, out)
-    _settle(run.function, walk, run)
+    _settle(root, walk, run)
     recording = RECORDING.get()
     return Recorded(program, result, tree, walk, given, run.tape, call, recording, changed, made)
 

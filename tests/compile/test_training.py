@@ -1,5 +1,7 @@
 """A compiled step leaves what the step as it is written leaves, over a thousand calls."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -207,3 +209,76 @@ def test_functions_of_functions(name):
             np.testing.assert_allclose(held(a), held(b), rtol=0, atol=1e-12)
             assert type(a) is type(b)
     assert compiled.traces == 2
+
+
+class Trainer:
+    def __init__(self):
+        self.model = network(3, 2)
+        self.optimizer = optim.SGD(self.model.parameters(), learning_rate=0.1, momentum=0.9)
+        self.count = 0
+
+    def written(self, x, y):
+        self.optimizer.zero_grad()
+        loss = mg.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.count += 1
+        return loss
+
+    step = mg.compile(written)
+
+
+def test_a_method_of_an_object_that_holds_the_model():
+    eager, compiled = Trainer(), Trainer()
+    before = Trainer.step.traces
+    for x, y in batches(10, 4, 3, 2):
+        assert compiled.step(x, y).item() == pytest.approx(eager.written(x, y).item(), abs=1e-12)
+    assert compiled.count == eager.count == 10
+    assert Trainer.step.traces - before == 3
+
+
+def test_an_argument_that_is_the_parameter_itself():
+    w = mg.tensor(np.ones((3, 3)), requires_grad=True)
+    optimizer = optim.SGD([w], learning_rate=0.1)
+
+    @mg.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    expected = np.ones((3, 3))
+    for _ in range(6):
+        assert step(w.data).item() == pytest.approx((expected * expected).sum(), abs=1e-12)
+        expected = expected - 0.1 * expected
+    np.testing.assert_allclose(w.numpy(), expected, rtol=0, atol=1e-12)
+
+
+def test_results_are_the_callers_own():
+    constant = np.arange(3.0)
+    compiled = mg.compile(lambda x: (np.exp(x) * 2.0, x, np.zeros(3), constant))
+    large = mg.compile(lambda x: np.exp(x) * 2.0)
+    for _ in range(4):
+        for result in compiled(np.zeros(3)):
+            result += 5.0
+    np.testing.assert_array_equal(compiled(np.zeros(3))[0], 2.0)
+    np.testing.assert_array_equal(compiled(np.zeros(3))[2], 0.0)
+    held = [large(np.full((200, 200), float(k))) for k in range(5)]
+    for k, result in enumerate(held):
+        np.testing.assert_allclose(result, 2.0 * np.exp(k))
+
+
+def test_several_threads_share_a_compiled_function():
+    compiled = mg.compile(lambda x: np.tanh(x @ x.T).sum(axis=0))
+
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(50):
+            x = rng.normal(size=(8, 8))
+            np.testing.assert_allclose(compiled(x), np.tanh(x @ x.T).sum(axis=0))
+        return seed
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [0, 1, 2, 3]
