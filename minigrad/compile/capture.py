@@ -6,6 +6,8 @@ Tensors, numbers and random generators, each with the place that holds it.
 
 from __future__ import annotations
 
+import array
+import collections
 import functools
 import sys
 import types
@@ -116,6 +118,21 @@ class Grad:
         self.tensor.grad = value
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """What a set or a deque holds, as text: guarded, never replaced."""
+
+    container: Any
+
+    def get(self) -> Any:
+        """What is there now."""
+        items = [repr(x) if isinstance(x, PLAIN) else f"#{id(x)}" for x in self.container]
+        return str(sorted(items) if isinstance(self.container, set) else items)
+
+    def set(self, value: Any) -> None:
+        """Leave it: nothing replaces it."""
+
+
 class Replaced:
     """What marks a place whose holder is replaced together with what it holds."""
 
@@ -201,6 +218,8 @@ class Walk:
             yield from _of_class(value)
         elif hasattr(type(value), "__wrapped_function__"):  # compiled already: what it runs counts
             self._stack.append((value.__wrapped_function__, path))
+        elif isinstance(value, set | collections.deque | bytearray | array.array):
+            yield Contents(value), path
         elif not _opaque(value):
             yield from self._of_object(value, path)
 

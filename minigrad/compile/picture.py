@@ -19,7 +19,9 @@ def picture(program: Program) -> Graph:
     >>> [card.title for card in graph.cards]
     ['x', 'np.multiply']
     """
-    cards, edges, ids = [], [], {}
+    cards: list[Card] = []
+    edges: list[Edge] = []
+    ids: dict[Value, str] = {}
     read = {value for instruction in program.instructions for value in instruction.operands()}
     for i, given in enumerate(program.inputs):
         if given.value not in read:  # memory that is lent

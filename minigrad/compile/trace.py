@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.compile.capture import MISSING, PLAIN, Data, Grad, Item, Replaced, Walk
+from minigrad.compile.capture import MISSING, PLAIN, Contents, Data, Grad, Item, Replaced, Walk
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
@@ -212,9 +212,11 @@ class _Run:
         for i, state in enumerate(walk.states):
             before = self.installed.get(i, state.value)
             after = state.place.get()
-            if after is before:
+            if after is before or (isinstance(state.place, Contents) and after == before):
                 continue
-            if not self.update(state.place, state.path, before, after):
+            if isinstance(state.place, Contents) or not self.update(
+                state.place, state.path, before, after
+            ):
                 made.append(state.path)
             elif state.value.__class__ in (int, float) and isinstance(after, int | float):
                 changed.add(key_of(state.place))

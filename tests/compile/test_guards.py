@@ -1,5 +1,6 @@
 """Nothing stale: whatever a step reads, a change of it is seen at the next call."""
 
+import collections
 import itertools
 import re
 import time
@@ -335,3 +336,16 @@ def test_a_compiled_function_inside_another():
     outer = mg.compile(lambda x: inner(x) + 1.0)
     for _ in range(4):
         np.testing.assert_array_equal(outer(X), X * 2.0 + 1.0)
+
+
+def test_sets_and_deques_are_looked_into():
+    names, queue = {"double"}, collections.deque([1.0, 2.0])
+
+    def function(x):
+        return (x * 2.0 if "double" in names else x) + queue[0]
+
+    compiled = mg.compile(function)
+    for change in (lambda: None, names.clear, queue.popleft, lambda: names.add("double")):
+        change()
+        for _ in range(3):
+            np.testing.assert_array_equal(compiled(X), function(X))
