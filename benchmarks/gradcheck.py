@@ -129,7 +129,7 @@ def autograd_judge() -> Judge:
         f = primitive(lambda *inputs: case.f(*inputs))
 
         def maker(i: int) -> Any:
-            return lambda ans, *inputs: lambda g: case.vjp(g, *inputs)[i]
+            return lambda out, *inputs: lambda g: case.vjp(g, *inputs)[i]
 
         defvjp(f, *(maker(i) for i in range(len(case.inputs))))
 

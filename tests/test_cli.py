@@ -77,8 +77,8 @@ def test_the_demo_tells_what_it_does(demo):
     out, said, progress = demo
     assert said.startswith("1,797 digits of 8 x 8 pixels: 1,348 to train on, 449 to test\n")
     for line in (
-        r"  layers\.1  Linear\(64 → 128\) +\(32, 128\) +8,320",
-        r"total: 9,610 parameters, 38,440 bytes",
+        r"  layers\.1  Linear\(64 → 128\) +\(32, 128\) +8,320 +8\.0 kB",
+        r"total: 9,610 parameters, 38,440 bytes; kept for backward: 24,576 bytes",
         r"trained 2 epochs in \d+\.\d s",
         r"train loss 0\.\d{4}, accuracy 0\.8\d{3}",
         r"test  loss \d\.\d{4}, accuracy 0\.8\d{3}",

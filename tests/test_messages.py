@@ -262,8 +262,8 @@ def test_an_array_of_a_tensor_that_requires_a_gradient_is_refused_and_its_way_ou
     words = message_of(NotDifferentiable, lambda: np.asarray(x))
     assert words == (
         "a NumPy array of a tensor that requires a gradient would leave the graph silently: use "
-        "t.numpy() to leave it, np.stack([t, u]) in the place of np.array([t, u]), or another NumPy "
-        "function that has a gradient"
+        "t.numpy() to leave it, np.stack([t, u]) in the place of np.array([t, u]), or another "
+        "NumPy function that has a gradient"
     )
     assert np.stack([x, x]).requires_grad  # type: ignore[attr-defined]
     assert type(x.numpy()) is np.ndarray

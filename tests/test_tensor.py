@@ -405,9 +405,7 @@ def test_shapes_and_transposes():
     assert t.reshape(-1).shape == t.ravel().shape == t.flatten().shape == (24,)
     assert t.reshape(6, 4, order="C").shape == (6, 4)
     np.testing.assert_array_equal(t.flatten("F").data, t.data.flatten("F"))
-    np.testing.assert_array_equal(
-        t.reshape(6, 4, order="F").data, t.data.reshape(6, 4, order="F")
-    )
+    np.testing.assert_array_equal(t.reshape(6, 4, order="F").data, t.data.reshape(6, 4, order="F"))
     np.testing.assert_array_equal(t.reshape(-1, order="F").data, t.data.reshape(-1, order="F"))
     unknown: Any = "K"
     with pytest.raises(ValueError, match="order is 'C' or 'F', not 'K'"):

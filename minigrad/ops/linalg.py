@@ -135,7 +135,7 @@ def pull_cofactor(g: Array, matrix: Array) -> Array:
     return np.matmul(np.matmul(u, middle), vh)
 
 
-@primitive(name="cofactor", cases=[case(3, 3), case(2, 2, 2), case(1, 1), case(0, 0)])
+@primitive(name="cofactor", cases=[case(3, 3), case(2, 3, 3), case(1, 1), case(0, 0)])
 @defvjp(matrix=pull_cofactor)
 def _cofactor(matrix: Array, /) -> Array:
     """Cofactors of square matrices, the gradient of the determinant: ``det * inv.T`` or, where

@@ -91,13 +91,24 @@ def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: Bools) ->
         noise = subject.rule_noise(g, first)
         rows = zip(wanted, both, noise, strict=True)
         heard = [np.where(np.abs(a - b) <= 32.0 * np.max(n, initial=0.0), a, b) for a, b, n in rows]
-        if not _close(wanted, heard, size, bits):
+        if not _close(wanted, heard, size, bits, 1e-6 if _rounds(subject) else 1e-9):
             return "the rule is not linear in g: the gradient of a sum is not the sum of gradients"
     return ""
 
 
-def _close(a: list[Floats], b: list[Floats], sizes: list[Floats], bits: int) -> bool:
-    relative = {EXACT: 1e-9, 24: 1e-3, 11: 0.1}[bits]
+def _rounds(subject: Subject) -> bool:
+    """Whether a float64 function is rounded to less on its way, and its rule with it.
+
+    Then some output stands still on a line so short that only float64 can tell its points apart.
+    """
+    short, long = (np.ptp(subject._line(s, subject._change), axis=0) for s in (20, 34))
+    return bool(np.any((short == 0.0) & (long > 0.0)))
+
+
+def _close(
+    a: list[Floats], b: list[Floats], sizes: list[Floats], bits: int, exact: float = 1e-9
+) -> bool:
+    relative = {EXACT: exact, 24: 1e-3, 11: 0.1}[bits]
     for x, y, size in zip(a, b, sizes, strict=True):
         whole = np.isfinite(x) & np.isfinite(y)
         if not whole.any():

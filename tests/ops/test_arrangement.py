@@ -152,7 +152,7 @@ CALLS = {
     "insert slice": (lambda x, y: np.insert(x, slice(0, 2), y[:2], axis=0), A, B),
     "delete": (lambda x: np.delete(x, [0, -1], axis=1), A),
     "delete slice": (lambda x: np.delete(x, slice(None, None, 3)), A),
-    "atleast": (lambda x: np.atleast_3d(x) * np.atleast_2d(x[0])[..., None], A),
+    "atleast_3d": (lambda x: np.atleast_3d(x) * np.atleast_2d(x[0])[..., None], A),
     "broadcast_arrays": (lambda x, y: np.broadcast_arrays(x, y[:, None])[1], A, W),
     "meshgrid": (lambda x, y: np.meshgrid(x, y)[0] * np.meshgrid(x, y)[1], V, W),
     "meshgrid sparse": (lambda x, y: np.meshgrid(x, y, indexing="ij", sparse=True)[1], V, W),

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,6 +172,7 @@ def test_reductions_of_nothing():
     equal(mg.sum(nothing, axis=0), np.zeros(3))
     equal(mg.prod(nothing, axis=0), np.ones(3))
     equal(mg.logsumexp(nothing, axis=0), np.full(3, -inf))
+    op: Any
     for op in (mg.sum, mg.prod, mg.logsumexp):
         assert gradient(lambda x, op=op: op(x, axis=0), nothing).shape == (0, 3)
     for op in (mg.max, mg.min):

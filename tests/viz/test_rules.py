@@ -43,7 +43,8 @@ def test_rules_of_the_registry(op, position, names, known, text):
 
 
 def test_every_rule_of_the_registry_has_a_text_that_is_not_its_source():
-    for primitive in list(REGISTRY.values()):
+    own = [op for op in REGISTRY.values() if op.__module__.startswith("minigrad.")]
+    for primitive in own:  # other tests and pages declare ops, too
         for i, name in enumerate(primitive.inputs):
             if name in primitive.rules:
                 text = rule_text(primitive, i, {}, dict(primitive.statics))
@@ -57,7 +58,8 @@ def test_every_rule_of_the_registry_has_a_text_that_is_not_its_source():
 def test_rules_call_only_what_readers_know():
     """What a text calls is an op or a function of mathematics, not a helper of the source."""
     mathematics = {*REGISTRY, "copyltu", "diag", "inv", "log", "polar", "repeat", "skew", "softmax"}
-    for primitive in list(REGISTRY.values()):
+    own = [op for op in REGISTRY.values() if op.__module__.startswith("minigrad.")]
+    for primitive in own:  # other tests and pages declare ops, too
         for i, name in enumerate(primitive.inputs):
             if name in primitive.rules:
                 text = rule_text(primitive, i, {}, {**primitive.statics, "x_shape": (2, 3)})

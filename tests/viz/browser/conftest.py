@@ -45,6 +45,8 @@ def deep(n):
 
 @pytest.fixture(scope="session")
 def browser():
+    if os.environ.get("HYPOTHESIS_PROFILE", "dev") == "dev":
+        pytest.skip("takes a minute: HYPOTHESIS_PROFILE=ci runs it")
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="no playwright: pip install 'minigrad[browser]'"
     )
