@@ -208,7 +208,7 @@ def _torch_caller(f: Callable[..., Any], model: Any, names: list[str]) -> Callab
         return lambda arguments, _: f(*arguments)
     import torch
 
-    class Holder(torch.nn.Module):
+    class Holder(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         """What ``functional_call`` needs where ``f`` is a closure and not the model itself."""
 
         def __init__(self) -> None:
