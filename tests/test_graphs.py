@@ -184,7 +184,6 @@ class Programs(RuleBasedStateMachine):
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
-            gc.unfreeze()
         assert not garbage
 
 

@@ -33,7 +33,6 @@ def no_collector():
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()
 
 
 def garbage():

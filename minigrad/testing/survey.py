@@ -74,19 +74,25 @@ def _directions(made: Survey, position: int) -> None:
                 Finding(VERDICTS[worst], name, (), "a direction", np.nan, np.nan, np.nan)
             )
         break
-    sizes = strides.size
+    _some_elements(made, position)
+    if not found:
+        made.notes.append(
+            f"{made.names[i]}: {strides.size} elements in {passed} random directions, seen through "
+            f"{len(made.rows)} cotangents: a single wrong element shows in each of them, "
+            f"several hide from all with a chance of 2^-{passed}"
+        )
+
+
+def _some_elements(made: Survey, position: int) -> None:
+    """Check a few elements of a large input one by one, and one that is 0."""
+    subject, i = made.subject, made.subject.active[position]
+    size = subject.point[i].size
     zeros = np.flatnonzero(subject.point[i].ravel() == 0.0)
-    picks = set(subject.rng.choice(sizes, min(SAMPLE, sizes), replace=False).tolist())
+    picks = set(subject.rng.choice(size, min(SAMPLE, size), replace=False).tolist())
     picks |= {int(z) for z in zeros[:1]}
     for j in sorted(picks):
         if made.codes[position][j] == -1:
             element(made, position, j)
-    if not found:
-        made.notes.append(
-            f"{made.names[i]}: {sizes} elements in {passed} random directions, seen through "
-            f"{len(made.rows)} cotangents: a single wrong element shows in each of them, "
-            f"several hide from all with a chance of 2^-{passed}"
-        )
 
 
 def _along(made: Survey, along: Mapping[int, Floats], coarse: bool = True) -> Weighed:
