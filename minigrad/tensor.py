@@ -29,7 +29,7 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
     """Run a primitive on the arrays in ``args`` and, if a gradient is wanted, record the call."""
     values: Sequence[Any]
     parents: Sequence[Node | None]
-    names = None
+    constant = False  # whether some Tensor among the inputs is one, which may have a name
     if len(args) == 1:  # one input is a Tensor, or nobody would have called
         (tensor,) = args
         values, parents = (tensor._data,), (tensor._node,)
@@ -38,21 +38,19 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
         a, b = args
         if isinstance(a, Tensor):
             x, left = a._data, a._node
-            if left is None:
-                names = _names(args)
+            constant = left is None
         else:
             x, left = a if a.__class__ in _AS_IS else asarray(a), None
         if isinstance(b, Tensor):
             y, right = b._data, b._node
-            if right is None:
-                names = _names(args)
+            constant = constant or right is None
         else:
             y, right = b if b.__class__ in _AS_IS else asarray(b), None
         values, parents = (x, y), (left, right)
         key = (4 if left is None else 5) if right is None else 6 if left is None else 7
     else:
         values, parents, key = _unwrapped(args)
-        names = _names(args)
+        constant = True
     try:
         out = primitive.kernel(*values, **params) if params else primitive.kernel(*values)
     except Exception as error:
@@ -79,7 +77,7 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
         node.shape = out.shape
         node.dtype = out.dtype
         node.kept = plan.keep(values, out)
-        node.names = names
+        node.names = _names(args) if constant else None
     else:
         tensor._node = None
     tensor._data = out
