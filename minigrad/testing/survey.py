@@ -63,15 +63,9 @@ def _directions(made: Survey, position: int) -> None:
             passed += 1
             continue
         found = True
-        if worst == OPEN:
-            name = made.names[i]
+        if worst == OPEN or (worst == BROKEN and not _bisect(made, position, v, worst)):
             made.findings.append(
-                Finding("inconclusive", name, (), "a direction", np.nan, np.nan, np.nan)
-            )
-        elif worst == BROKEN and not _bisect(made, position, v, worst):
-            name = made.names[i]
-            made.findings.append(
-                Finding(VERDICTS[worst], name, (), "a direction", np.nan, np.nan, np.nan)
+                Finding(VERDICTS[worst], made.names[i], (), "a direction", np.nan, np.nan, np.nan)
             )
         break
     _some_elements(made, position)
