@@ -4,26 +4,9 @@ Each is a scope of its own, so that drawings show it as one card that can be ope
 they are recorded, given arrays they return arrays.
 """
 
+from types import ModuleType as _Module
 from typing import TYPE_CHECKING
 
-from minigrad.functional import (
-    activation,
-    adaptive,
-    affine,
-    attention,
-    classification,
-    composition,
-    convolution,
-    margin,
-    metric,
-    noise,
-    normalization,
-    patches,
-    pooling,
-    probability,
-    regression,
-    similarity,
-)
 from minigrad.functional.activation import *
 from minigrad.functional.adaptive import *
 from minigrad.functional.affine import *
@@ -44,23 +27,6 @@ from minigrad.functional.similarity import *
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(
         name
-        for module in (
-            activation,
-            adaptive,
-            affine,
-            attention,
-            classification,
-            composition,
-            convolution,
-            margin,
-            metric,
-            noise,
-            normalization,
-            patches,
-            pooling,
-            probability,
-            regression,
-            similarity,
-        )
-        for name in module.__all__
+        for name, value in vars().items()
+        if name[0] != "_" and name != "TYPE_CHECKING" and not isinstance(value, _Module)
     )

@@ -4,46 +4,20 @@ They know arrays, not Tensors: given arrays they return arrays, at NumPy's speed
 kind; an op is one block in it, and its name in ``__all__`` there is all that makes it public.
 """
 
+from types import ModuleType as _Module
 from typing import TYPE_CHECKING
 
-from minigrad.ops import (
-    compare,
-    contraction,
-    correlation,
-    cumulative,
-    decomposition,
-    diagonals,
-    elementwise,
-    exponential,
-    index,
-    join,
-    linalg,
-    magnitude,
-    missing,
-    moments,
-    periodic,
-    polynomial,
-    product,
-    quantiles,
-    reduce,
-    rounding,
-    sampled,
-    selection,
-    shape,
-    sorting,
-    special,
-    trigonometry,
-    window,
-)
 from minigrad.ops.compare import *
 from minigrad.ops.contraction import *
 from minigrad.ops.correlation import *
 from minigrad.ops.cumulative import *
+from minigrad.ops.decomposition import *
 from minigrad.ops.diagonals import *
 from minigrad.ops.elementwise import *
 from minigrad.ops.exponential import *
 from minigrad.ops.index import *
 from minigrad.ops.join import *
+from minigrad.ops.linalg import *
 from minigrad.ops.magnitude import *
 from minigrad.ops.missing import *
 from minigrad.ops.moments import *
@@ -64,34 +38,6 @@ from minigrad.ops.window import *
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(
         name
-        for module in (
-            compare,
-            contraction,
-            correlation,
-            cumulative,
-            decomposition,
-            diagonals,
-            elementwise,
-            exponential,
-            index,
-            join,
-            linalg,
-            magnitude,
-            missing,
-            moments,
-            periodic,
-            polynomial,
-            product,
-            quantiles,
-            reduce,
-            rounding,
-            sampled,
-            selection,
-            shape,
-            sorting,
-            special,
-            trigonometry,
-            window,
-        )
-        for name in module.__all__
+        for name, value in vars().items()
+        if name[0] != "_" and name != "TYPE_CHECKING" and not isinstance(value, _Module)
     )
