@@ -298,12 +298,16 @@ function fit() {
   moved();
 }
 
-// The first view: everything, unless it could not be read then; in that case where it begins.
+// The first view: everything, unless it could not be read then; in that case where it begins, as
+// large as fits across, and at the top or left of what does not fit.
 function begin() {
   fit();
   if (zoom.k >= 0.42) return;
-  const box = picture.getBoundingClientRect(), k = 0.75;
-  zoom = { k, x: plan.stands ? (box.width - k * plan.width) / 2 : 12, y: plan.stands ? 12 : (box.height - k * plan.height) / 2 };
+  const box = picture.getBoundingClientRect(), room = 24;
+  const [across, size] = plan.stands ? [box.width, plan.width] : [box.height, plan.height];
+  const k = Math.min(Math.max((across - room) / size, 0.42), 0.75);
+  const middle = Math.max((across - k * size) / 2, room / 2);
+  zoom = plan.stands ? { k, x: middle, y: room / 2 } : { k, x: room / 2, y: middle };
   moved();
 }
 
