@@ -19,13 +19,18 @@ from minigrad.compile.trace import Argument, Leaf, Recorded, Stream, TensorPlace
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import with_paths
 
-__all__ = ["MISS", "bind"]
+__all__ = ["DECIDED", "MISS", "Miss", "bind"]
 
-MISS: Any = object()
+
+class Miss:
+    """What a call returns that the program is not for; nothing has changed then."""
+
+
+MISS, DECIDED = Miss(), Miss()  # a guard did not hold; the guards did, but a check of data did not
 
 
 def bind(recorded: Recorded, source: str, functions: dict[str, Any]) -> Callable[..., Any]:
-    """Make the function ``call(args, kwargs)`` of a program's source; it may return ``MISS``."""
+    """Make the function ``call(args, kwargs)`` of a program's source; it may return a ``Miss``."""
     return _Binder(recorded).make(source, functions)
 
 
@@ -59,6 +64,7 @@ class _Binder:
         space = {
             **self.bound.namespace,
             "MISS": MISS,
+            "DECIDED": DECIDED,
             "program": module[self.program.name],
             "Missed": module.get("Missed", _Never),
             "ndarray": np.ndarray,
@@ -201,7 +207,13 @@ class _Binder:
             states = ", ".join(f"{b}.state" for b in bits)
             lines.insert(0, f"    states = [{states}]")
             lines += [f"        {b}.state = states[{k}]" for k, b in enumerate(bits)]
-        return [*lines, "        return MISS", *self.after, *writes, f"    return {self.result()}"]
+        return [
+            *lines,
+            "        return DECIDED",
+            *self.after,
+            *writes,
+            f"    return {self.result()}",
+        ]
 
     def write(self, name: str, update: Update) -> list[str]:
         """Leave one piece of state behind."""

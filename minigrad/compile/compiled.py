@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from minigrad.compile.bind import MISS, bind
+from minigrad.compile.bind import DECIDED, Miss, bind
 from minigrad.compile.emit import emit_program
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
@@ -40,6 +40,7 @@ class Entry:
     recorded: Recorded
     call: Callable[..., Any] | None = None
     source: str = ""
+    functions: dict[str, Any] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     before: int = 0
     seconds: float = 0.0
@@ -75,7 +76,7 @@ class Compiled:
             self.calls += 1
             if self._latest is not None:
                 out = self._latest(args, kwargs)
-                if out is not MISS:
+                if out.__class__ is not Miss:
                     return out
             return self._search(args, kwargs)
 
@@ -87,33 +88,62 @@ class Compiled:
         """Look for another specialisation that fits; trace if there is none."""
         if tape_of(*args, *kwargs.values()) is not None:  # inside of another compiled function
             return self.function(*args, **kwargs)
-        reason = "first call"
-        again: Entry | None = None
+        decided: list[Entry] = []  # whose guards hold, but not a check of data
+        for entry in reversed(self._entries):  # guards that are code are quicker than a look
+            if entry.call is not None and entry.call is not self._latest:
+                out = entry.call(args, kwargs)
+                if out.__class__ is not Miss:
+                    self._latest = entry.call
+                    return out
+                if out is DECIDED:
+                    decided.append(entry)
+        reason, pending = "first call", list[Entry]()
         for entry in reversed(self._entries):
             differs = mismatch(entry.recorded, args, kwargs)
             if differs is not None:
                 reason, number = differs
                 if number is not None:
                     self._promoted.add(number)
-            elif entry.call is not None:
-                out = entry.call(args, kwargs)
-                if out is MISS:  # equal, but not the same objects as before; or a check
+            elif entry.call is None:
+                pending.append(entry)
+            else:
+                if entry not in decided:  # equal, but not the same objects as before
                     entry.call = self._bound(entry)
                     out = entry.call(args, kwargs)
-                if out is not MISS:
-                    self._latest = entry.call
-                    return out
+                    if out.__class__ is not Miss:
+                        self._latest = entry.call
+                        return out
                 reason = "a check of the program did not hold"
-            else:
-                again, reason = entry, "second call of a kind: both must compute the same"
-                break
-        return self._trace(args, kwargs, again, reason)
+        if pending:
+            reason = "second call of a kind: both must compute the same"
+        return self._trace(args, kwargs, pending, reason)
 
-    def _trace(self, args: Any, kwargs: Any, again: Entry | None, reason: str) -> Any:
+    def _twin(self, pending: list[Entry], program: Program) -> Entry | None:
+        """The entry of a call that computed the same; None if data decided otherwise."""
+        for entry in pending:
+            differs = difference(entry.recorded.program, program)
+            if differs is None:
+                return entry
+            if not differs.decided:
+                self._entries.remove(entry)
+                raise CompileError(
+                    f"two calls of {self.program_name} that look alike did not compute the same: "
+                    f"{differs.said}. Something is read that changes where minigrad.compile can't "
+                    "see it, such as a clock, an iterator or a file: pass it as an argument"
+                )
+        return None
+
+    def _trace(self, args: Any, kwargs: Any, pending: list[Entry], reason: str) -> Any:
         """Run the call as it was written, write down what it does, and compile the second time."""
         self.traces += 1
+        again: Entry | None = None
+
+        def judge(program: Program) -> None:
+            nonlocal again
+            again = self._twin(pending, program)
+
         try:
-            recorded = trace(self.function, args, kwargs, self._promoted)
+            recorded = trace(self.function, args, kwargs, self._promoted, judge)
         except RunEagerly:
             self.reasons.append("a call that fails as it was written")
             return self.function(*args, **kwargs)
@@ -125,18 +155,12 @@ class Compiled:
                 self._unsettled(f"each call makes state anew: {', '.join(recorded.made)}")
             return recorded.result
         if again is None:
+            if pending:
+                self.reasons[-1] = "data decided otherwise than in the calls before"
             self._entries = [*self._entries[1 - LIMIT :], Entry(recorded)]
             if self.traces >= OFTEN:
                 self._unsettled(reason)
             return recorded.result
-        differs = difference(again.recorded.program, recorded.program)
-        if differs:
-            self._entries.remove(again)
-            raise CompileError(
-                f"two calls of {self.program_name} that look alike did not compute the same: "
-                f"{differs}. Something is read that changes where minigrad.compile can't see it, "
-                "such as a clock, an iterator or a file: pass it as an argument"
-            )
         again.recorded = recorded
         self._compile(again)
         self._latest = again.call
@@ -149,12 +173,12 @@ class Compiled:
         entry.found = optimise(program)
         plan(program)
         name_values(entry.recorded, self.function)
-        entry.source, self._functions = emit_program(program, entry.recorded.tape.titles)
+        entry.source, entry.functions = emit_program(program, entry.recorded.tape.titles)
         entry.call = self._bound(entry)
         entry.seconds = time.perf_counter() - start
 
     def _bound(self, entry: Entry) -> Callable[..., Any]:
-        return bind(entry.recorded, entry.source, self._functions)
+        return bind(entry.recorded, entry.source, entry.functions)
 
     def _unsettled(self, reason: str) -> None:
         if not self._warned:

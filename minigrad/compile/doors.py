@@ -64,6 +64,8 @@ def _opaque(original: Callable[..., Any]) -> Callable[..., Any]:
 def _as_constant(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]:
     def function(*args: Any) -> Any:
         out = original(*args)
+        if isinstance(out, tuple):
+            return tuple(constant(tape, x) if isinstance(x, np.ndarray) else x for x in out)
         return out if isinstance(out, Traced) else constant(tape, out)
 
     return function
@@ -72,7 +74,7 @@ def _as_constant(tape: Tape, original: Callable[..., Any]) -> Callable[..., Any]
 # Functions of the library that write into arrays of their own are called as they are; those whose
 # result is indexed by a traced array, which NumPy does not hand over, give a traced constant.
 _WRITING = ((pooling, "first_largest"), (adaptive, "first_largest"))
-_INDEXED = ((pooling, "_sums"),)
+_INDEXED = ((pooling, "_sums"), (adaptive, "_regions"))
 
 
 def _backward(self: Tensor, gradient: Any = None, **options: Any) -> None:

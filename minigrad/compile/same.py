@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minigrad.compile.program import Program, Value
 
-__all__ = ["difference"]
+__all__ = ["Difference", "difference"]
 
 
-def difference(first: Program, second: Program) -> str:
-    """Say where two programs part, or return "" if they compute the same.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two programs part.
+
+    Attributes:
+        said: The place, as an error says it.
+        decided: Whether a check of data went the other way there: the calls are of two kinds, each
+            with code of its own, which tells them apart.
+    """
+
+    said: str
+    decided: bool = False
+
+
+def difference(first: Program, second: Program) -> Difference | None:
+    """Find where two programs part, or return None if they compute the same.
 
     >>> difference(Program("f"), Program("f"))
-    ''
     """
     twin: dict[Value, Value] = {}
     if len(first.inputs) != len(second.inputs):
-        return "they read different state"
+        return Difference("they read different state")
     for a, b in zip(first.inputs, second.inputs, strict=True):
         twin[a.value] = b.value
     for one, other in zip(first.instructions, second.instructions, strict=False):
         where = f"{other.origin[0]}:{other.origin[1]}" if other.origin[0] else other.scope
         if one.function != other.function:
-            return f"{one.function} in one, {other.function} in the other, at {where}"
+            return Difference(f"{one.function} in one, {other.function} in the other, at {where}")
         if not _alike(one.args, other.args, twin) or not _alike(one.kwargs, other.kwargs, twin):
-            return f"{one.function} has another operand, at {where}"
+            decided = one.function == "check" and _alike(one.args[0], other.args[0], twin)
+            return Difference(f"{one.function} has another operand, at {where}", decided)
         twin[one.out] = other.out
     if len(first.instructions) != len(second.instructions):
-        return "one does more than the other"
+        return Difference("one does more than the other")
     if not _alike(first.results, second.results, twin):
-        return "they return different values"
+        return Difference("they return different values")
     states = [[u.result for u in program.updates] for program in (first, second)]
-    if len(states[0]) != len(states[1]):
-        return "they leave different state behind"
-    return "" if _alike(states[0], states[1], twin) else "they leave different state behind"
+    if len(states[0]) != len(states[1]) or not _alike(states[0], states[1], twin):
+        return Difference("they leave different state behind")
+    return None
 
 
 def _alike(a: Any, b: Any, twin: dict[Value, Value]) -> bool:

@@ -218,7 +218,7 @@ class _Run:
                 state.place, state.path, before, after
             ):
                 made.append(state.path)
-            elif state.value.__class__ in (int, float) and isinstance(after, int | float):
+            elif state.value.__class__ in (int, float) and isinstance(after, int | float | Number):
                 changed.add(key_of(state.place))
         for container, keys in walk.sizes:
             if isinstance(keys, int):
@@ -266,7 +266,7 @@ class TensorPlace(Replaced):
 
 def _varies(place: Any) -> bool:
     """Whether a number is known to change from call to call: a rate, a count of steps."""
-    return isinstance(place, Item) and place.key in ("learning_rate", "t")
+    return isinstance(place, Item) and place.key in ("learning_rate", "t", "mu_product")
 
 
 def restore(walk: Walk, copies: list[tuple[Any, Any]]) -> None:
@@ -325,9 +325,20 @@ def _call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def trace(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], promoted: set[Key]
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    promoted: set[Key],
+    judge: Callable[[Program], None] = lambda program: None,
 ) -> Recorded:
     """Run ``function`` on traced values, and leave everything as an ordinary call would.
+
+    Args:
+        function: What to run.
+        args: What it is called with.
+        kwargs: What it is called with by keyword.
+        promoted: Places of numbers that are inputs, since they have changed before.
+        judge: May raise on seeing the program, before anything has changed.
 
     Raises:
         CompileError: If something in it can't be compiled; everything is as it was before.
@@ -356,7 +367,7 @@ def trace(
                     "a compiled step draws from np.random or random, whose numbers would be the "
                     "same at every call: draw from rng = np.random.default_rng(seed), or mg.random"
                 )
-            return _finish(run, walk, out, given, (args, kwargs), root)
+            return _finish(run, walk, out, given, (args, kwargs), root, judge)
         except BaseException:
             restore(walk, copies)
             for generator, state in bits.values():
@@ -367,7 +378,13 @@ def trace(
 
 
 def _finish(
-    run: _Run, walk: Walk, out: Any, given: list[Any], call: tuple[Any, Any], root: Any
+    run: _Run,
+    walk: Walk,
+    out: Any,
+    given: list[Any],
+    call: tuple[Any, Any],
+    root: Any,
+    judge: Callable[[Program], None],
 ) -> Recorded:
     """What a trace that ran to its end found out."""
     made: list[str] = []
@@ -397,6 +414,8 @@ def _finish(
         return x._now if isinstance(x, Number) else x
 
     tree = mapped(leaf, out)
+    if not made:
+        judge(program)
     result = mapped(plain, out)
     _settle(root, walk, run)
     recording = RECORDING.get()

@@ -292,6 +292,43 @@ def test_what_changes_out_of_sight_is_found(read):
         compiled(X)
 
 
+def test_data_that_decides_makes_a_kind_of_its_own():
+    """A look of the library at data may go either way: each way has its own code."""
+    model = network(3, 4, 2)
+
+    def loss(x, y):
+        return mg.cross_entropy(model(x), y, ignore_index=-1, label_smoothing=0.1)
+
+    compiled, rng = mg.compile(loss), np.random.default_rng(0)
+    for k in range(12):
+        x, y = rng.normal(size=(5, 3)), rng.integers(2, size=5)
+        y[3] = -1 if k % 3 == 0 else y[3]
+        np.testing.assert_allclose(compiled(x, y).numpy(), loss(x, y).numpy(), rtol=0, atol=1e-12)
+    assert compiled.traces == 4  # two kinds, twice each
+    assert "data decided otherwise" in compiled.explain()
+
+
+def test_calls_that_disagree_change_nothing():
+    weight = mg.tensor(np.ones(3), requires_grad=True, name="weight")
+    optimizer, ticks = optim.SGD([weight], learning_rate=0.1), itertools.count()
+    hidden = iter([ticks])  # the walk does not follow what a builtin holds
+
+    @mg.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = (weight * x).sum() * (1.0 + next(ticks))
+        loss.backward()
+        optimizer.step()
+        return loss, hidden
+
+    step(np.ones(3))
+    step(np.ones(3))  # now there is a gradient, as there will be at every later call
+    before = weight.numpy().copy()
+    with pytest.raises(CompileError, match="did not compute the same"):
+        step(np.ones(3))
+    np.testing.assert_array_equal(weight.numpy(), before)
+
+
 def test_wrong_labels_raise_as_ever():
     model = network(3, 2)
     step = mg.compile(training(model, optim.SGD(model.parameters(), learning_rate=0.1)))

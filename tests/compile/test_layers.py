@@ -79,4 +79,4 @@ def test_layers(name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_optimisers(name):
     data = ROWS + ROWS
-    compare(LAYERS["gelu"][0], data, name, settles=7 if name == "NAdam" else 3)
+    compare(LAYERS["gelu"][0], data, name)
