@@ -29,12 +29,23 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "lr": ("learning_rate",),
     "betas": ("beta1",),
     "momentum_decay": ("momentum",),
+    "start_dim": ("start_axis",),
+    "end_dim": ("end_axis",),
+    "params": ("parameters",),
+    "T_max": ("t_max",),
+    "lr_lambda": ("factor",),
     "input": ("x",),
     "other": ("b",),
     "target": ("labels",),
     "p": ("ord",),
 }
 """Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
+
+LACKING: dict[str, str] = {
+    "device": "minigrad computes on the CPU",
+    "inplace": "tensors are not changed in place",
+}
+"""Parameter of PyTorch's that nothing here has -> why."""
 
 
 def argument(name: str, parameters: Iterable[str]) -> str:
@@ -70,7 +81,8 @@ def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
     meant = known[place] if place < len(known) else argument(unknown, known)
     if unknown == "dim1" and "offset" in known:
         meant = "axis1"
-    told = f"write {meant}=" if meant else f"it has {', '.join(known) or 'none'}"
+    told = f"write {meant}=" if meant else LACKING.get(unknown, "")
+    told = told or f"it has {', '.join(known) or 'none'}"
     return f"{name}() has no parameter {unknown!r}: {told}"
 
 
@@ -90,7 +102,10 @@ def telling(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except TypeError:
-            message = misnamed(function.__name__, inspect.signature(function).parameters, kwargs)
+            name, parameters = function.__name__, [*inspect.signature(function).parameters]
+            if name == "__init__":  # of a class, whose own name is what was called
+                name, parameters = type(args[0]).__name__, parameters[1:]
+            message = misnamed(name, parameters, kwargs)
             if not message:
                 raise
         raise TypeError(message)

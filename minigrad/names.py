@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["LAYERS", "MEANINGS", "NOTES", "RECIPES", "advice", "layer_advice"]
+__all__ = ["LAYERS", "MEANINGS", "MODULES", "NOTES", "RECIPES", "advice", "layer_advice"]
 
 RECIPES: dict[str, str] = {
     # shape
@@ -201,7 +201,7 @@ NOTES: dict[str, str] = {
         ["tobytes", "tofile", "dump", "dumps", "flat", "getfield", "to_device"],
         "t.numpy() has it; the result leaves the graph",
     ),
-    **dict.fromkeys(["jit", "compile"], "there is no compiler yet: call the function as it is"),
+    "jit": "write mg.compile(f)",
     "detach_": "tensors are not changed in place: t = t.detach()",
     "inference_mode": "write with mg.no_grad():",
     "is_sparse": "tensors are dense",
@@ -238,6 +238,28 @@ LAYERS: dict[str, str] = {
     "functional": "mg.functional",
 }
 """Layer of PyTorch's without parameters -> the function that a Sequential takes in its place."""
+
+MODULES: dict[str, str] = {
+    **dict.fromkeys(
+        ["to", "cuda", "cpu", "xpu"], NOTES["cpu"] + "; dtype= of a layer is its dtype"
+    ),
+    **dict.fromkeys(
+        ["double", "float", "half", "type"],
+        "layers are made in their dtype: nn.Linear(2, 3, dtype=np.float64), or "
+        "mg.set_default_dtype(np.float64) before",
+    ),
+    **dict.fromkeys(
+        ["register_parameter", "add_module", "register_module"],
+        "what is assigned is found: self.weight = nn.Parameter(...), self.layer = nn.Linear(2, 3)",
+    ),
+    "register_buffer": "what is assigned is found: self.mean = nn.Buffer(...)",
+    "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
+    "children": "[m for _, m in module.named_modules()] are this module and all inside it",
+    "modules": "[m for _, m in module.named_modules()] are this module and all inside it",
+    "fit": "write mg.fit(module, x, y, loss=mg.cross_entropy)",
+    "predict": "call the module: module(x)",
+}
+"""Method of PyTorch's or Keras' modules -> what there is instead."""
 
 MEANINGS: dict[str, str] = {
     "argmax, argmin": "`dim=` is `axis=`; `keepdim=` is `keepdims=`",

@@ -128,7 +128,7 @@ def _channels_hint(x: Array, weight: Array, n: int, wanted: int, into: int) -> s
     return f"pass x of {wanted} channels, or a weight for {x.shape[-n - 1]}"
 
 
-def _sides(
+def borders(
     function: str, padding: Padding, kernel: Sequence[int], stride: Ints, dilation: Sequence[int]
 ) -> Pairs:
     """Border before and after each spatial axis."""
@@ -167,7 +167,7 @@ def _convolve(
     _check(function, x, weight, bias, n, groups, into=1)
     out_channels, depth, *kernel = weight.shape
     dilations = each(dilation, n, f"{function}: dilation", 1)
-    sides = _sides(function, padding, kernel, stride, dilations)
+    sides = borders(function, padding, kernel, stride, dilations)
     size = [length + sum(side) for length, side in zip(x.shape[-n:], sides, strict=True)]
     if any(a < b for a, b in zip(size, spans(kernel, dilations), strict=True)):
         raise misfit(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import telling
 from minigrad.errors import ShapeError
 from minigrad.functional import scaled_dot_product_attention
 from minigrad.functional.composition import as_operand
@@ -29,13 +30,16 @@ class MultiHeadAttention(Module):
 
     Queries, keys and values are the thirds of ``x @ in_proj_weight + in_proj_bias``; what the heads
     give is joined and goes through ``out_proj``. ``in_proj_weight`` has shape ``(embed_dim,
-    3 * embed_dim)``.
+    3 * embed_dim)``; where keys or values have features of their own, ``q_proj_weight``,
+    ``k_proj_weight`` and ``v_proj_weight`` stand in its place.
 
     Args:
         embed_dim: Features of queries, keys, values and the result.
         num_heads: Number of heads; it divides the features.
         dropout: Probability with which weights of the attention are dropped in training.
         bias: Whether there are biases.
+        kdim: Features of the keys given, if they are not ``embed_dim``.
+        vdim: Features of the values given, if they are not ``embed_dim``.
         batch_first: Whether inputs are ``(batch, length, features)``; else ``(length, batch,
             features)``.
         init: Initialiser of the weights; by default ``xavier_uniform``.
@@ -53,6 +57,7 @@ class MultiHeadAttention(Module):
 
     in_proj_bias: Parameter | None
 
+    @telling
     def __init__(
         self,
         embed_dim: int,
@@ -60,6 +65,8 @@ class MultiHeadAttention(Module):
         dropout: float = 0.0,
         bias: bool = True,
         *,
+        kdim: int | None = None,
+        vdim: int | None = None,
         batch_first: bool = True,
         init: Initialiser | None = None,
         dtype: Any = None,
@@ -67,17 +74,30 @@ class MultiHeadAttention(Module):
     ) -> None:
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiHeadAttention: {embed_dim} features in {num_heads} heads")
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
+        if min(self.kdim, self.vdim) < 1:
+            raise ValueError(f"MultiHeadAttention: keys of {kdim} and values of {vdim} features")
         if not 0.0 <= dropout <= 1.0:
             raise ValueError(f"MultiHeadAttention: dropout is a probability, not {dropout}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
         self.batch_first = batch_first
         self.rng = None if rng is None else np.random.default_rng(rng)
         init = init or initialisers.xavier_uniform()
-        weight = initialisers.make(init, (embed_dim, 3 * embed_dim), dtype, self.rng)
-        self.in_proj_weight = Parameter(weight, name="in_proj_weight")
+        for name, shape in self._shapes().items():
+            weight = initialisers.make(init, shape, dtype, self.rng)
+            setattr(self, name, Parameter(weight, name=name))
         zeros = np.zeros(3 * embed_dim, weight.dtype)
         self.in_proj_bias = Parameter(zeros, name="in_proj_bias") if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, init=init, dtype=dtype, rng=self.rng)
+
+    def _shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of the weights that inputs are multiplied by, one or three of them."""
+        n = self.embed_dim
+        if self.kdim == self.vdim == n:
+            return {"in_proj_weight": (n, 3 * n)}
+        rows = {"q_proj_weight": n, "k_proj_weight": self.kdim, "v_proj_weight": self.vdim}
+        return {name: (features, n) for name, features in rows.items()}
 
     def forward(
         self,
@@ -137,36 +157,33 @@ class MultiHeadAttention(Module):
         """Queries, keys and values ``(batch, length, features)``, in one product if they can be."""
         given = [query, query if key is None else key]
         given.append(given[1] if value is None else value)
-        kind = self.in_proj_weight.dtype
+        weights: list[Array] = [getattr(self, name) for name in self._shapes()]
+        features = (self.embed_dim, self.kdim, self.vdim)
         inputs: list[Array] = []
         for i, (name, x) in enumerate(zip(("query", "key", "value"), given, strict=True)):
-            if i and x is given[i - 1]:
+            if i and x is given[i - 1] and features[i] == features[i - 1]:
                 inputs.append(inputs[-1])
                 continue
-            x = in_dtype(x, kind)
-            if len(x.shape) != 3 - alone or x.shape[-1] != self.embed_dim:
+            x = in_dtype(x, weights[0].dtype)
+            if len(x.shape) != 3 - alone or x.shape[-1] != features[i]:
                 order = "batch, length" if self.batch_first else "length, batch"
                 raise ShapeError(
-                    f"{self.title()}: {name} {x.shape} is not ({order}, {self.embed_dim})"
+                    f"{self.title()}: {name} {x.shape} is not ({order}, {features[i]})"
                 )
             if alone:
                 x = ops.expand_dims(x, 0)
             elif not self.batch_first:
                 x = ops.swapaxes(x, 0, 1)
             inputs.append(x)
-        n = self.embed_dim
-        if inputs[0] is inputs[1] is inputs[2]:
-            product = self._affine(inputs[0], slice(None))
-            return [product[..., i * n : (i + 1) * n] for i in range(3)]
-        return [self._affine(x, slice(i * n, (i + 1) * n)) for i, x in enumerate(inputs)]
-
-    def _affine(self, x: Array, columns: slice) -> Array:
-        whole = columns == slice(None)
-        weight, bias = self.in_proj_weight, self.in_proj_bias
-        product = ops.matmul(x, weight if whole else weight[:, columns])
-        if bias is None:
-            return product
-        return product + (bias if whole else bias[columns])
+        n, bias = self.embed_dim, self.in_proj_bias
+        thirds = [slice(i * n, (i + 1) * n) for i in range(3)]
+        if len(weights) == 1 and inputs[0] is inputs[1] is inputs[2]:
+            product = _affine(inputs[0], weights[0], bias)
+            return [product[..., third] for third in thirds]
+        if len(weights) == 1:
+            weights = [weights[0][:, third] for third in thirds]
+        biases = [None if bias is None else bias[third] for third in thirds]
+        return [_affine(*part) for part in zip(inputs, weights, biases, strict=True)]
 
     def _heads(self, x: Array) -> Array:
         """Part the features: ``(batch, heads, length, features / heads)``."""
@@ -175,7 +192,14 @@ class MultiHeadAttention(Module):
 
     def title(self) -> str:
         """Return the layer with its features and heads."""
-        return f"MultiHeadAttention({self.embed_dim}, {self.num_heads} heads)"
+        others = {"keys": self.kdim, "values": self.vdim}
+        told = [f", {what} of {n}" for what, n in others.items() if n != self.embed_dim]
+        return f"MultiHeadAttention({self.embed_dim}, {self.num_heads} heads{''.join(told)})"
+
+
+def _affine(x: Array, weight: Array, bias: Array | None) -> Array:
+    product = ops.matmul(x, weight)
+    return product if bias is None else product + bias
 
 
 def _allowed(padding: Any, mask: Any, keys: tuple[int, ...], alone: bool) -> Any:
@@ -223,6 +247,7 @@ class TransformerEncoderLayer(Module):
     (3, 5, 8)
     """
 
+    @telling
     def __init__(
         self,
         d_model: int,
@@ -238,6 +263,11 @@ class TransformerEncoderLayer(Module):
         dtype: Any = None,
         rng: Rng = None,
     ) -> None:
+        if not callable(activation):
+            hint = f"pass the function: activation=mg.{activation}"
+            raise TypeError(
+                f"TransformerEncoderLayer: activation {activation!r} can't be called; {hint}"
+            )
         rng = None if rng is None else np.random.default_rng(rng)
         self.self_attn = MultiHeadAttention(
             d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng

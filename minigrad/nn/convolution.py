@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from minigrad import functional
-from minigrad.functional.convolution import Padding
+from minigrad import functional, ops
+from minigrad.arguments import telling
+from minigrad.functional.convolution import Padding, borders
 from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.linear import in_dtype
 from minigrad.nn.module import Module, Parameter
 from minigrad.ops.window import Ints, each
+from minigrad.primitive import Array
 
 __all__ = [
     "Conv1d",
@@ -34,6 +36,9 @@ TRANSPOSED: dict[int, Callable[..., Any]] = {
     2: functional.conv_transpose2d,
     3: functional.conv_transpose3d,
 }
+
+
+MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's, in NumPy's
 
 
 class Kernels(Module):
@@ -82,6 +87,7 @@ class Kernels(Module):
 class Convolution(Kernels):
     """A convolution along ``axes`` spatial axes."""
 
+    @telling
     def __init__(
         self,
         in_channels: int,
@@ -92,6 +98,7 @@ class Convolution(Kernels):
         dilation: Ints = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
         *,
         init: Initialiser | None = None,
         dtype: Any = None,
@@ -99,25 +106,39 @@ class Convolution(Kernels):
     ) -> None:
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.padding, self.dilation = stride, padding, dilation
-        self.groups = groups
+        self.groups, self.padding_mode = groups, padding_mode
+        if padding_mode != "zeros" and padding_mode not in MODES:
+            said = ", ".join(map(repr, MODES))
+            raise ValueError(f"{type(self).__name__}: {padding_mode=} is not 'zeros', {said}")
         self._make((out_channels, in_channels), kernel_size, groups, bias, init, dtype, rng)
 
     def forward(self, x: Any) -> Any:
         """Return the cross-correlation of ``x`` with the kernels, and the bias added."""
+        x, padding = in_dtype(x, self.weight.dtype), self.padding
+        if self.padding_mode != "zeros":
+            x, padding = self._bordered(x), 0
         return CONVOLVE[self.axes](
-            in_dtype(x, self.weight.dtype),
+            x,
             self.weight,
             self.bias,
             self.stride,
-            self.padding,
+            padding,
             self.dilation,
             self.groups,
         )
+
+    def _bordered(self, x: Array) -> Array:
+        """``x`` with a border of its own elements along the spatial axes."""
+        dilation = each(self.dilation, self.axes, f"{type(self).__name__}: dilation", 1)
+        widths = borders(type(self).__name__, self.padding, self.kernel_size, self.stride, dilation)
+        lead = ((0, 0),) * (len(x.shape) - self.axes)
+        return ops.pad(x, lead + widths, mode=MODES[self.padding_mode])
 
 
 class Transposed(Kernels):
     """The transpose of a convolution along ``axes`` spatial axes."""
 
+    @telling
     def __init__(
         self,
         in_channels: int,
@@ -174,10 +195,12 @@ class Conv2d(Convolution):
         out_channels: Channels of the output.
         kernel_size: Height and width of the window, or one number for both.
         stride: How far the window moves, for both axes or each.
-        padding: Zeros before and after each axis; ``"same"`` keeps the size, ``"valid"`` adds none.
+        padding: Border at both ends of each axis; ``"same"`` keeps the size, ``"valid"`` adds none.
         dilation: How far elements of the window are apart.
         groups: Into how many parts the channels fall, each with its own kernels.
         bias: Whether to add a bias.
+        padding_mode: What the border is made of: ``"zeros"``, ``"reflect"`` for what lies behind
+            the edge, ``"replicate"`` for the edge itself, ``"circular"`` for the other end.
         init: Initialiser of the weight; by default ``kaiming_uniform``.
         dtype: Floating dtype of the parameters, to which inputs are converted.
         rng: Where initial values are drawn from; by default the global stream.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad import functional
+from minigrad.arguments import telling
 from minigrad.nn.module import Module
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
@@ -34,6 +35,7 @@ class Dropout(Module):
 
     drops: ClassVar[str] = "element"
 
+    @telling
     def __init__(self, p: float = 0.5, rng: np.random.Generator | int | None = None) -> None:
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"{type(self).__name__}: p is a probability, not {p}")

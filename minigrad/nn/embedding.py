@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arguments import telling
 from minigrad.functional import embedding
 from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
@@ -30,6 +31,7 @@ class Embedding(Module):
     ((1, 3, 4), (10, 4))
     """
 
+    @telling
     def __init__(
         self,
         num_embeddings: int,

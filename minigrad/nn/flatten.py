@@ -8,26 +8,38 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import telling
+from minigrad.errors import ShapeError
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]
 
 
 class Flatten(Module):
-    """Joins all axes from ``start_axis`` on into one, keeping the batch.
+    """Joins the axes from ``start_axis`` to ``end_axis`` into one, by default all but the batch.
 
-    >>> Flatten()(np.zeros((2, 3, 4))).shape
-    (2, 12)
+    >>> Flatten()(np.zeros((2, 3, 4))).shape, Flatten(0, 1)(np.zeros((2, 3, 4))).shape
+    ((2, 12), (6, 4))
     """
 
-    def __init__(self, start_axis: int = 1) -> None:
-        self.start_axis = start_axis
+    @telling
+    def __init__(self, start_axis: int = 1, end_axis: int = -1) -> None:
+        self.start_axis, self.end_axis = start_axis, end_axis
 
     def forward(self, x: Any) -> Any:
-        """Return ``x`` of shape ``x.shape[:start_axis] + (-1,)``."""
+        """Return ``x`` with these axes joined.
+
+        Raises:
+            ShapeError: If ``x`` lacks one of them, or they are not in order.
+        """
         shape = np.shape(x)
-        lead = shape[: self.start_axis]
-        return ops.reshape(x, (*lead, math.prod(shape[self.start_axis :])))
+        n = len(shape)
+        first, last = (i + n if i < 0 else i for i in (self.start_axis, self.end_axis))
+        if not (0 <= first <= last < n or first == last + 1 == n):  # a batch of numbers: of rows
+            asked = f"start_axis={self.start_axis} to end_axis={self.end_axis}"
+            raise ShapeError(f"Flatten: x {shape} has no axes {asked}")
+        joined = math.prod(shape[first : last + 1])
+        return ops.reshape(x, (*shape[:first], joined, *shape[last + 1 :]))
 
 
 class Identity(Module):

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import telling
 from minigrad.errors import ShapeError
 from minigrad.graph import SCOPE, asarray
 from minigrad.nn import init as initialisers
@@ -50,6 +51,7 @@ class Linear(Module):
 
     bias: Parameter | None
 
+    @telling
     def __init__(
         self,
         in_features: int,
@@ -93,6 +95,7 @@ class Normalize(Module):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    @telling
     def __init__(
         self,
         num_features: int,

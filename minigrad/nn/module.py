@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from minigrad.errors import StateError
 from minigrad.graph import SCOPE, Scope
+from minigrad.names import MODULES
 from minigrad.nn.summary import OBSERVER, Summary, summarise
 from minigrad.tensor import Tensor
 
@@ -242,6 +243,15 @@ class Module:
         total: 19 parameters, 76 bytes; kept for backward: 56 bytes
         """
         return summarise(self, x, time)
+
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what is done here instead of a method of PyTorch's; runs on failure only."""
+            if name not in MODULES:
+                return object.__getattribute__(self, name)  # which says again what it said
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no {name!r}: {MODULES[name]}", name=name, obj=self)
 
     def __repr__(self) -> str:
         inside = (f"({path}): {child!r}" for path, child in self._children())

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import telling
 from minigrad.errors import DTypeError, ShapeError
 from minigrad.functional import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from minigrad.nn import init as initialisers
@@ -62,10 +63,11 @@ class RunningNorm(Normalization):
         momentum: float | None,
         affine: bool,
         track_running_stats: bool,
+        bias: bool,
         dtype: Any,
     ) -> None:
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self._learn((num_features,), affine, affine, dtype)
+        self._learn((num_features,), affine, affine and bias, dtype)
         self.running_mean = self.running_var = None
         if track_running_stats:
             zeros, ones = np.zeros(num_features, self.dtype), np.ones(num_features, self.dtype)
@@ -103,6 +105,7 @@ class RunningNorm(Normalization):
 class BatchNorm(RunningNorm):
     """Statistics of each channel of a batch while training, the running ones in evaluation."""
 
+    @telling
     def __init__(
         self,
         num_features: int,
@@ -111,9 +114,10 @@ class BatchNorm(RunningNorm):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: Any = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
 
     def forward(self, x: Any) -> Any:
         """Return ``x`` normalised; while training the running statistics move."""
@@ -134,6 +138,7 @@ class BatchNorm(RunningNorm):
 class InstanceNorm(RunningNorm):
     """Statistics of each channel of each example."""
 
+    @telling
     def __init__(
         self,
         num_features: int,
@@ -142,9 +147,10 @@ class InstanceNorm(RunningNorm):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         dtype: Any = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
 
     def forward(self, x: Any) -> Any:
         """Return ``x`` normalised; with running statistics, evaluation uses those."""
@@ -191,6 +197,7 @@ class BatchNorm2d(BatchNorm):
         momentum: Share of a new batch in the running statistics; None takes the mean of all.
         affine: Whether a scale ``weight`` and a shift ``bias`` of each channel are learned.
         track_running_stats: Whether to keep statistics; without, the batch's always count.
+        bias: Whether a shift is learned besides the scale.
         dtype: Floating dtype of parameters and statistics, to which inputs are converted.
 
     >>> layer = BatchNorm2d(3)
@@ -232,6 +239,7 @@ class InstanceNorm2d(InstanceNorm):
         momentum: Share of a new batch in the running statistics.
         affine: Whether a scale ``weight`` and a shift ``bias`` of each channel are learned.
         track_running_stats: Whether to keep statistics, which then count in evaluation.
+        bias: Whether a shift is learned besides the scale.
         dtype: Floating dtype of parameters and statistics, to which inputs are converted.
 
     >>> InstanceNorm2d(3)(np.ones((8, 3, 4, 4))).shape
@@ -259,12 +267,14 @@ class GroupNorm(Normalization):
         num_channels: Number of channels.
         eps: Added to the variance.
         affine: Whether a scale ``weight`` and a shift ``bias`` of each channel are learned.
+        bias: Whether a shift is learned besides the scale.
         dtype: Floating dtype of the parameters, to which inputs are converted.
 
     >>> GroupNorm(2, 4)(np.ones((1, 4, 8, 8))).shape
     (1, 4, 8, 8)
     """
 
+    @telling
     def __init__(
         self,
         num_groups: int,
@@ -272,12 +282,13 @@ class GroupNorm(Normalization):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         dtype: Any = None,
     ) -> None:
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels in {num_groups} groups")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
-        self._learn((num_channels,), affine, affine, dtype)
+        self._learn((num_channels,), affine, affine and bias, dtype)
 
     def forward(self, x: Any) -> Any:
         """Return ``x`` normalised."""
@@ -307,6 +318,7 @@ class LayerNorm(Normalization):
            [-1.,  1.]], dtype=float32)
     """
 
+    @telling
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -342,6 +354,7 @@ class RMSNorm(Normalization):
     array([[1.2, 1.6, 0. , 0. ]], dtype=float32)
     """
 
+    @telling
     def __init__(
         self,
         normalized_shape: int | Sequence[int],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from minigrad import functional
+from minigrad.arguments import telling
 from minigrad.functional.adaptive import Sizes
 from minigrad.nn.module import Module
 from minigrad.ops.window import Ints, each
@@ -68,6 +69,7 @@ class Windows(Module):
 class MaxPool(Windows):
     """The largest element of each window along ``axes`` spatial axes."""
 
+    @telling
     def __init__(
         self,
         kernel_size: Ints,
@@ -88,6 +90,7 @@ class MaxPool(Windows):
 class AvgPool(Windows):
     """The mean of each window along ``axes`` spatial axes."""
 
+    @telling
     def __init__(
         self,
         kernel_size: Ints,
@@ -113,6 +116,7 @@ class Regions(Module):
     axes: ClassVar[int]
     takes: ClassVar[str]
 
+    @telling
     def __init__(self, output_size: Sizes) -> None:
         self.output_size = output_size
 

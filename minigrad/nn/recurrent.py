@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import telling
 from minigrad.errors import ShapeError
 from minigrad.functional import dropout as drop
 from minigrad.nn import init as initialisers
@@ -26,6 +27,7 @@ __all__ = ["GRU", "LSTM", "RNN"]
 
 Rng = np.random.Generator | int | None
 States = tuple[Array, ...]
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 class Recurrent(Module):
@@ -33,8 +35,10 @@ class Recurrent(Module):
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
+    proj_size: int = 0
     weight_ih_l0: Parameter
 
+    @telling
     def __init__(
         self,
         input_size: int,
@@ -61,24 +65,32 @@ class Recurrent(Module):
         self.rng = None if rng is None else np.random.default_rng(rng)
         bound = 1.0 / math.sqrt(hidden_size)
         init = init or initialisers.uniform(-bound, bound)
-        wide = self.gates * hidden_size
         features = input_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
-                shapes: dict[str, tuple[int, ...]] = {
-                    "weight_ih": (features, wide),
-                    "weight_hh": (hidden_size, wide),
-                }
-                if bias:
-                    shapes |= {"bias_ih": (wide,), "bias_hh": (wide,)}
-                for name, shape in shapes.items():
+                for name, shape in self._shapes(features).items():
                     values = initialisers.make(init, shape, dtype, self.rng)
                     setattr(self, name + suffix, Parameter(values, name=name + suffix))
-            features = hidden_size * (1 + bidirectional)
+            features = self._sizes()[0] * (1 + bidirectional)
+
+    def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of one layer's parameters in one direction, by name."""
+        wide, hidden, out = self.gates * self.hidden_size, self.hidden_size, self._sizes()[0]
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (features, wide),
+            "weight_hh": (out, wide),
+        }
+        if self.bias:
+            shapes |= {"bias_ih": (wide,), "bias_hh": (wide,)}
+        return shapes | ({"weight_hr": (hidden, out)} if self.proj_size else {})
 
     def _suffixes(self, layer: int) -> list[str]:
         """What the names of a layer's parameters end in, for each direction."""
         return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
+
+    def _sizes(self) -> tuple[int, ...]:
+        """Features of each part of the state, of which the first is the output."""
+        return (self.proj_size or self.hidden_size, self.hidden_size)[: self.states]
 
     def _cell(self, x: Array, states: States, weights: Sequence[Any]) -> States:
         raise NotImplementedError(f"{type(self).__name__} has no cell")
@@ -118,16 +130,18 @@ class Recurrent(Module):
         return out, ends if self.states > 1 else ends[0]
 
     def _start(self, state: Any, batch: int, alone: bool, dtype: np.dtype[Any]) -> States:
-        shape = (self.num_layers * (1 + self.bidirectional), batch, self.hidden_size)
+        places = self.num_layers * (1 + self.bidirectional)
+        shapes = [(places, batch, size) for size in self._sizes()]
         if state is None:
-            return (np.zeros(shape, dtype),) * self.states
+            return tuple(np.zeros(shape, dtype) for shape in shapes)
         given = tuple(state) if self.states > 1 else (state,)
         given = tuple(in_dtype(part, dtype) for part in given)
         if alone:
             given = tuple(ops.expand_dims(part, 1) for part in given)
-        if [part.shape for part in given] != [shape] * self.states:
+        if [part.shape for part in given] != shapes:
             said = ", ".join(str(part.shape) for part in given)
-            raise ShapeError(f"{self.title()}: state {said} where {shape} was expected")
+            wanted = ", ".join(map(str, dict.fromkeys(shapes)))
+            raise ShapeError(f"{self.title()}: state {said} where {wanted} was expected")
         return given
 
     def _layer(
@@ -136,10 +150,7 @@ class Recurrent(Module):
         """Go through time in each direction, and leave the state at the end in ``finals``."""
         directions = []
         for i, suffix in enumerate(self._suffixes(layer)):
-            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 2 + 2 * self.bias]
-            weights = [getattr(self, name + suffix) for name in names]
-            if len(weights) == 2:
-                weights += [None, None]
+            weights = [getattr(self, name + suffix, None) for name in NAMES]
             place = len(finals)
             current = tuple(part[place] for part in states)
             outputs = []
@@ -159,6 +170,8 @@ class Recurrent(Module):
             parts.append(f"{self.num_layers} layers")
         if self.bidirectional:
             parts.append("bidirectional")
+        if self.proj_size:
+            parts.append(f"projected to {self.proj_size}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -194,6 +207,7 @@ class RNN(Recurrent):
     ((2, 5, 8), (1, 2, 8))
     """
 
+    @telling
     def __init__(
         self,
         input_size: int,
@@ -227,7 +241,7 @@ class RNN(Recurrent):
 
     def _cell(self, x: Array, states: States, weights: Sequence[Any]) -> States:
         bend = ops.tanh if self.nonlinearity == "tanh" else ops.relu
-        inner, outer, bias, recurrent = weights
+        inner, outer, bias, recurrent, _ = weights
         return (bend(_affine(x, inner, bias) + _affine(states[0], outer, recurrent)),)
 
 
@@ -236,7 +250,8 @@ class LSTM(Recurrent):
 
     ``i, f, g, o`` are the quarters of ``x @ weight_ih + bias_ih + h @ weight_hh + bias_hh``; then
     ``c = sigmoid(f) * c + sigmoid(i) * tanh(g)`` and ``h = sigmoid(o) * tanh(c)``. The state is
-    ``(h, c)``. Arguments and names of parameters are those of RNN, without ``nonlinearity``.
+    ``(h, c)``. Arguments and names of parameters are those of RNN, without ``nonlinearity``; with
+    ``proj_size`` the output and ``h`` are ``h @ weight_hr``, of that many features (Sak, 2014).
 
     >>> output, (h, c) = LSTM(4, 8, num_layers=2, bidirectional=True)(np.ones((2, 5, 4)))
     >>> output.shape, h.shape, c.shape
@@ -245,15 +260,48 @@ class LSTM(Recurrent):
 
     gates, states = 4, 2
 
+    @telling
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        init: Initialiser | None = None,
+        dtype: Any = None,
+        rng: Rng = None,
+    ) -> None:
+        if not 0 <= proj_size < max(hidden_size, 1):
+            raise ValueError(f"LSTM: proj_size {proj_size} is not below hidden_size {hidden_size}")
+        self.proj_size = proj_size
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            init=init,
+            dtype=dtype,
+            rng=rng,
+        )
+
     def _cell(self, x: Array, states: States, weights: Sequence[Any]) -> States:
-        inner, outer, bias, recurrent = weights
+        inner, outer, bias, recurrent, down = weights
         hidden, cell = states
         z = _affine(x, inner, bias) + _affine(hidden, outer, recurrent)
         n = self.hidden_size
         let_in, keep = ops.sigmoid(z[:, :n]), ops.sigmoid(z[:, n : 2 * n])
         fresh, let_out = ops.tanh(z[:, 2 * n : 3 * n]), ops.sigmoid(z[:, 3 * n :])
         cell = keep * cell + let_in * fresh
-        return let_out * ops.tanh(cell), cell
+        hidden = let_out * ops.tanh(cell)
+        return hidden if down is None else ops.matmul(hidden, down), cell
 
 
 class GRU(Recurrent):
@@ -271,7 +319,7 @@ class GRU(Recurrent):
     gates = 3
 
     def _cell(self, x: Array, states: States, weights: Sequence[Any]) -> States:
-        inner, outer, bias, recurrent = weights
+        inner, outer, bias, recurrent, _ = weights
         hidden = states[0]
         n = self.hidden_size
         from_x, from_h = _affine(x, inner, bias), _affine(hidden, outer, recurrent)

@@ -105,6 +105,12 @@ CASES: dict[str, Case] = {
     "conv2d strided": conv("Conv2d", 2, 4, 6, (2, 3), stride=(2, 1), padding=1, groups=2),
     "conv2d without bias": conv("Conv2d", 2, 4, 2, 2, dilation=(2, 1), bias=False),
     "conv3d": conv("Conv3d", 3, 4, 2, (2, 3, 2), stride=2),
+    "conv1d circular": conv("Conv1d", 1, 4, 3, 3, padding=2, padding_mode="circular"),
+    "conv2d reflect": conv("Conv2d", 2, 4, 2, 3, padding=(2, 1), padding_mode="reflect", groups=2),
+    "conv2d replicate": conv(
+        "Conv2d", 2, 4, 2, (2, 3), padding="same", padding_mode="replicate", dilation=2
+    ),
+    "conv3d circular": conv("Conv3d", 3, 4, 2, 2, padding=1, padding_mode="circular", stride=2),
     "conv transpose1d": conv("ConvTranspose1d", 1, 4, 3, 3, stride=2),
     "conv transpose2d": conv("ConvTranspose2d", 2, 4, 3, 2, stride=2),
     "conv transpose2d grouped": conv(
@@ -134,6 +140,7 @@ CASES: dict[str, Case] = {
     "batch norm2d plain": norm(
         "BatchNorm2d", 3, affine=False, track_running_stats=False, shape=(2, 3, 2, 3), train=False
     ),
+    "batch norm2d without bias": norm("BatchNorm2d", 3, bias=False, shape=(2, 3, 2, 3)),
     "batch norm3d": norm("BatchNorm3d", 2, shape=(2, 2, 2, 3, 2)),
     "instance norm1d": norm("InstanceNorm1d", 3, affine=True, shape=(2, 3, 4)),
     "instance norm1d alone": norm("InstanceNorm1d", 3, affine=True, shape=(3, 4)),
@@ -144,8 +151,12 @@ CASES: dict[str, Case] = {
     "instance norm2d in evaluation": norm(
         "InstanceNorm2d", 3, track_running_stats=True, shape=(2, 3, 2, 3), train=False
     ),
+    "instance norm2d without bias": norm(
+        "InstanceNorm2d", 3, affine=True, bias=False, shape=(2, 3, 2, 3)
+    ),
     "instance norm3d": norm("InstanceNorm3d", 2, affine=True, shape=(2, 2, 2, 3, 2)),
     "group norm": norm("GroupNorm", 2, 4, shape=(2, 4, 3, 2)),
+    "group norm without bias": norm("GroupNorm", 2, 4, bias=False, shape=(2, 4, 3)),
     "group norm plain": norm("GroupNorm", 1, 4, affine=False, shape=(2, 4)),
     "layer norm": norm("LayerNorm", 5, shape=(3, 5)),
     "layer norm of two axes": norm("LayerNorm", (3, 2), eps=1e-3, bias=False, shape=(4, 3, 2)),
@@ -165,6 +176,10 @@ CASES: dict[str, Case] = {
         inputs=np.array([[0, 4, 4], [1, 0, 4]]),
     ),
     "flatten": plain("Flatten", shape=(2, 3, 4)),
+    "flatten the middle": Case(
+        lambda: nn.Flatten(1, -2), lambda t: t.nn.Flatten(1, -2), [(2, 3, 4, 2)]
+    ),
+    "flatten all": Case(lambda: nn.Flatten(0), lambda t: t.nn.Flatten(0), [(2, 3, 4)]),
     "identity": plain("Identity", shape=(2, 3)),
     "rnn": recurrent("RNN", 3, 4),
     "rnn relu": recurrent("RNN", 3, 4, 2, nonlinearity="relu", bias=False),
@@ -174,6 +189,10 @@ CASES: dict[str, Case] = {
     "lstm with a state": recurrent("LSTM", 3, 4, state=[(1, 2, 4), (1, 2, 4)]),
     "lstm time first": recurrent("LSTM", 3, 4, batch_first=False, shape=(5, 2, 3)),
     "lstm alone": recurrent("LSTM", 3, 4, shape=(5, 3), state=[(1, 4), (1, 4)]),
+    "lstm projected": recurrent("LSTM", 3, 4, proj_size=2),
+    "lstm projected both ways": recurrent(
+        "LSTM", 3, 4, 2, bidirectional=True, proj_size=3, bias=False, state=[(4, 2, 3), (4, 2, 4)]
+    ),
     "gru": recurrent("GRU", 3, 4),
     "gru both ways": recurrent("GRU", 3, 4, 2, bidirectional=True, state=[(4, 2, 4)]),
     "gru without bias": recurrent("GRU", 3, 4, bias=False),
@@ -212,6 +231,22 @@ CASES: dict[str, Case] = {
             layer(x, x, x, attn_mask=t.tensor(~CAUSAL), average_attn_weights=False)
         ),
         [(4, 6)],
+    ),
+    "attention to keys and values of their own": attention(
+        lambda layer, q, k, v: list(layer(q, k, v, need_weights=True)),
+        lambda t, layer, q, k, v: list(layer(q, k, v, average_attn_weights=False)),
+        [(2, 3, 6), (2, 4, 5), (2, 4, 3)],
+        kdim=5,
+        vdim=3,
+    ),
+    "attention to values of their own": attention(
+        lambda layer, q, v: layer(q, q, v, key_padding_mask=PADDED, is_causal=True),
+        lambda t, layer, q, v: layer(
+            q, q, v, attn_mask=t.tensor(~CAUSAL), key_padding_mask=t.tensor(PADDED)
+        )[0],
+        [(2, 4, 6), (2, 4, 5)],
+        vdim=5,
+        bias=False,
     ),
     "transformer": transformer(),
     "transformer norm first": transformer(norm_first=True, activation="gelu", bias=False),

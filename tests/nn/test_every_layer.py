@@ -173,11 +173,34 @@ def test_a_seed_draws_the_same_layer():
         (lambda: nn.MultiHeadAttention(6, 4), "6 features in 4 heads"),
         (lambda: nn.MultiHeadAttention(6, 2, dropout=-1), "dropout is a probability, not -1"),
         (lambda: nn.Dropout2d(-0.5), "Dropout2d: p is a probability, not -0.5"),
+        (lambda: nn.Conv2d(3, 4, 3, padding_mode="edge"), "padding_mode='edge' is not 'zeros', "),  # type: ignore[arg-type]
+        (lambda: nn.LSTM(3, 4, proj_size=4), "LSTM: proj_size 4 is not below hidden_size 4"),
+        (lambda: nn.MultiHeadAttention(6, 2, kdim=0), "keys of 0 and values of None features"),
     ],
 )
 def test_layers_that_cannot_be_are_refused(make, said):
     with pytest.raises(ValueError, match=said):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "said"),
+    [
+        (
+            nn.Flatten,
+            {"start_dim": 1},
+            r"^Flatten\(\) has no parameter 'start_dim': write start_axis=",
+        ),
+        (nn.Conv2d, {"device": "cpu"}, r"Conv2d\(\) .* 'device': minigrad computes on the CPU"),
+        (nn.Dropout, {"inplace": True}, "'inplace': tensors are not changed in place"),
+        (nn.MaxPool2d, {"return_indices": True}, "'return_indices': it has kernel_size, stride"),
+        (nn.GRU, {"proj_size": 2}, "GRU.* has no parameter 'proj_size': it has input_size"),
+        (nn.TransformerEncoderLayer, {"d_model": 4, "nhead": 2, "activation": "gelu"}, "=mg.gelu"),
+    ],
+)
+def test_arguments_that_only_pytorch_has_are_told(make, settings, said):
+    with pytest.raises(TypeError, match=said):
+        make(**settings)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +222,14 @@ def test_layers_that_cannot_be_are_refused(make, said):
         (nn.GRU(3, 4), (2, 0, 3), r"x \(2, 0, 3\) has no time"),
         (nn.MultiHeadAttention(4, 2), (2, 5, 3), r"query \(2, 5, 3\) is not \(batch, length, 4\)"),
         (nn.MultiHeadAttention(4, 2), (5,), r"query \(5,\) is not"),
+        (
+            nn.MultiHeadAttention(4, 2, kdim=3),
+            (2, 5, 4),
+            r"key \(2, 5, 4\) is not \(batch, length, 3\)",
+        ),
+        (nn.Flatten(), (), r"Flatten: x \(\) has no axes start_axis=1 to end_axis=-1"),
+        (nn.Flatten(2), (3,), r"Flatten: x \(3,\) has no axes start_axis=2 to end_axis=-1"),
+        (nn.Flatten(2, 1), (3, 4, 5), "has no axes start_axis=2 to end_axis=1"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(layer, shape, said):

@@ -10,6 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import ShapeError, StateError
+from minigrad.names import MODULES
 from minigrad.nn import Buffer, Module, Parameter
 
 
@@ -152,6 +153,24 @@ def test_missing_attributes_and_missing_forward_raise():
         _ = Holder().nothing  # type: ignore[attr-defined]
     with pytest.raises(NotImplementedError, match=r"Module has no forward\(\)"):
         Module()(X)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_method_of_pytorchs_is_told_what_there_is(name):
+    with pytest.raises(AttributeError, match=f"^Linear has no '{name}': ") as error:
+        getattr(nn.Linear(2, 2), name)
+    assert MODULES[name] in str(error.value)
+    assert not hasattr(nn.Sequential(), name)
+
+
+def test_an_error_inside_a_property_is_the_one_that_is_seen():
+    class Broken(Module):
+        @property
+        def width(self):
+            return self.weigth  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="no attribute 'weigth'"):
+        Broken().width  # noqa: B018
 
 
 # Modes, gradients, apply
