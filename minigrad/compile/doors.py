@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import random, walks
+from minigrad import checkpointing, random, walks
 from minigrad.autodiff import backward
 from minigrad.compile.interpret import constant, onlooker
 from minigrad.compile.program import CompileError
@@ -28,7 +28,7 @@ from minigrad.tensor import Tensor, wrap
 __all__ = ["LOCK", "TracedGenerator", "open_doors"]
 
 LOCK = threading.RLock()
-_asarray, _pull = np.asarray, walks.Walk.pull
+_asarray, _pull, _recorded = np.asarray, walks.Walk.pull, checkpointing._Segment.recorded
 _FUNCTIONS = (
     *("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh"),
     *("pow", "floor", "ceil", "fabs", "atan", "hypot"),
@@ -97,6 +97,11 @@ def _pull_traced(
     return _pull(self, outputs, seeds, **options)
 
 
+def _at_once(self: Any) -> Any:
+    """A checkpoint that is traced: what it would compute twice is computed once anyway."""
+    return self.call()
+
+
 class TracedGenerator(np.random.Generator):
     """A stream of random numbers whose draws are written down; it shares the bits of another."""
 
@@ -154,6 +159,7 @@ def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
         np.asarray = _let_through  # type: ignore[assignment]
         Tensor.backward = _backward
         walks.Walk.pull = _pull_traced  # type: ignore[method-assign]
+        checkpointing._Segment.recorded = _at_once  # type: ignore[method-assign]
         for name, original in originals.items():
             setattr(math, name, _of_number(name, original))
         for module, name, original in replaced:
@@ -170,4 +176,5 @@ def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
         np.asarray = _asarray
         Tensor.backward = backward
         walks.Walk.pull = _pull  # type: ignore[method-assign]
+        checkpointing._Segment.recorded = _recorded  # type: ignore[method-assign]
         random._GENERATOR.reset(token)

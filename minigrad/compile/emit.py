@@ -146,7 +146,7 @@ class _Emitter:
     def header(self, instruction: Instruction) -> str:
         """Which layer a statement belongs to."""
         scope = instruction.scope
-        if instruction.section == "update" or not scope:
+        if not scope:
             return ""
         title = self.titles.get(scope, "")
         what = f"{scope}: {title}" if title else scope

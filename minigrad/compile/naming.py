@@ -170,6 +170,9 @@ class _Namer:
         self.leaves = {
             id(i.place.tensor): i.value.name for i in program.inputs if isinstance(i.place, Data)
         }
+        self.vertices = {
+            i.place.tensor._node: i.value.name for i in program.inputs if isinstance(i.place, Data)
+        }
         self.last_of: dict[object, Value] = {}  # the last result of what one call assigns
         self.last_in: dict[str, Value] = {}
         self.gradient_of: dict[Value, str] = {}
@@ -221,9 +224,10 @@ class _Namer:
             parent = pair[0].parents[pair[1]]
             if parent is not None:
                 value = self.tape.nodes.get(parent)
-                if value is not None and value.name:
+                name = self.vertices.get(parent) if value is None else value.name
+                if name:
                     self.plain.discard(out)
-                    return f"d_{value.name}"
+                    return f"d_{name}"
         scope = instruction.scope or instruction.op
         return f"d_{scope}_{noun}"
 

@@ -195,9 +195,11 @@ def drop_inputs(program: Program) -> None:
 def checks_first(program: Program) -> None:
     """Move checks, and what they need, before all else that does not draw: nothing is written yet.
 
-    Draws stay where they are, so a check that depends on one comes after it.
+    Draws stay where they are, so a check that depends on one comes after it; and so does one of
+    gradients, since it needs nearly all there is: nothing is written into before it.
     """
     maker = {i.out: i for i in program.instructions}
+    late = _of_gradients(program)
     first: list[Instruction] = []
     placed: set[Instruction] = set()
 
@@ -210,13 +212,24 @@ def checks_first(program: Program) -> None:
             first.append(instruction)
 
     for instruction in program.instructions:
-        if instruction.function == "check":
+        if instruction.function == "check" and instruction not in late:
             place(instruction)
     rest = [i for i in program.instructions if i not in placed]
     draws = [i for i in first if i.function.startswith("rng.")]
     if draws and any(i.function.startswith("rng.") for i in rest):
         return  # the order of draws is part of what a program does
     program.instructions = first + rest
+
+
+def _of_gradients(program: Program) -> set[Instruction]:
+    """Instructions that depend on what the backward pass computes."""
+    late: set[Instruction] = set()
+    values: set[Value] = set()
+    for instruction in program.instructions:
+        if instruction.section == "backward" or not values.isdisjoint(instruction.operands()):
+            late.add(instruction)
+            values.add(instruction.out)
+    return late
 
 
 CACHE = 262_144  # bytes: gradients beyond this have left the cache when the update begins

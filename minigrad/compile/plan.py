@@ -153,7 +153,8 @@ class _Planner:
             if results.count(result) > 1 or target in self.kept or target.weak:
                 continue
             if target not in self.last and not is_view(made[result][1]):
-                self.lent(update, made[result][1], target)
+                if made[result][0] > after:
+                    self.lent(update, made[result][1], target)
                 continue
             if isinstance(update.place, Replaced):  # its holder is another each time
                 continue

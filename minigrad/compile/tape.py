@@ -19,10 +19,13 @@ import numpy as np
 from minigrad.autodiff import backprop
 from minigrad.compile.program import CompileError, Instruction, Value, function_of
 from minigrad.graph import SCOPE, Node, Scope
+from minigrad.optim import LBFGS, clip, schedules
 from minigrad.optim.optimizer import Optimizer
 
 PACKAGE = str(Path(__file__).parent.parent)
 OWN = str(Path(__file__).parent)
+# What belongs to an update but stands around it, and what to call it: "" is by the function.
+_AROUND = {clip.__file__: "", schedules.__file__: "schedule"}
 NUMPY = str(Path(np.__file__).parent)
 _NUMBERS = (bool, int, float)
 
@@ -117,11 +120,15 @@ class Tape:
             elif code is Optimizer.step.__code__ and not found:
                 self._in_update(instruction, frame)
                 found = True
+            elif code.co_filename in _AROUND and not found:
+                title = _AROUND[code.co_filename]
+                instruction.section, instruction.scope = "update", title or code.co_name
             if not code.co_filename.startswith((OWN, NUMPY)):
                 name = _stores(code).get(frame.f_lasti)
-                if name is not None:
+                of_user = not code.co_filename.startswith(PACKAGE)
+                if name is not None and not (of_user and instruction.section == "update"):
                     hints.append(((id(frame), frame.f_lasti), name))
-                if not code.co_filename.startswith(PACKAGE) and not instruction.origin[0]:
+                if of_user and not instruction.origin[0]:
                     instruction.origin = code.co_filename, frame.f_lineno
             frame = frame.f_back
         self.hints[instruction.out] = hints
@@ -197,12 +204,33 @@ def where() -> str:
     return ""
 
 
+# Methods of the library that decide by values, and what to compile instead.
+_DECIDING = {
+    LBFGS.step.__code__: "LBFGS chooses its steps by the loss: compile the closure that computes "
+    "loss and gradients, and call optimizer.step(closure) outside",
+    schedules.ReduceLROnPlateau.step.__code__: "ReduceLROnPlateau decides by the loss: return the "
+    "loss from the compiled step, and call the schedule's step(loss) outside",
+}
+
+
+def _advice() -> str:
+    """What to do about a value that is read here."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code in _DECIDING:
+            return _DECIDING[frame.f_code]
+        frame = frame.f_back
+    return (
+        "return it from the step and look at it outside, decide with mg.where, or leave this part "
+        "out of what is compiled"
+    )
+
+
 def reading(how: str) -> NoReturn:
     """Raise for a value that is looked at while a step is traced."""
     raise CompileError(
         f"a value that a compiled step computes was {how}{where()}, but its code is made for all "
-        "values: return it from the step and look at it outside, decide with mg.where, or leave "
-        "this part out of what is compiled"
+        f"values: {_advice()}"
     )
 
 

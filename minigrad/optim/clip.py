@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Iterable
 
 import numpy as np
@@ -31,20 +33,27 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     with_grad = [p for p in parameters if p.grad is not None]
     grads = [p.grad for p in with_grad]
     gradients = [g.numpy() if isinstance(g, Tensor) else np.asarray(g) for g in grads]
-    # Scaled by the largest element, so that no square overflows or underflows, also in float16.
-    top = max((float(np.abs(g).max()) for g in gradients if g.size), default=0.0)
-    named = [(p.name or "?", g) for p, g in zip(with_grad, gradients, strict=True)]
-    infinite = [name for name, g in named if not np.isfinite(g).all()]
-    if infinite:
+    # Functions of math give Python numbers, as float() does, but a compiled step can follow them.
+    largest = [np.abs(g).max() for g in gradients if g.size]
+    if not largest:
+        return 0.0
+    top = math.fabs(functools.reduce(np.maximum, largest))
+    if not top < math.inf:
+        named = [(p.name or "?", g) for p, g in zip(with_grad, gradients, strict=True)]
+        infinite = [name for name, g in named if not np.isfinite(g).all()]
         raise ValueError(f"the gradient of {', '.join(infinite)} is not finite")
     if top == 0.0:
         return 0.0
-    norm = top * math.sqrt(sum(float(np.sum((g / top).astype(np.float64) ** 2)) for g in gradients))
-    if math.isinf(norm):
+    # Scaled by the largest element, so that no square overflows or underflows, also in float16.
+    squares = [np.sum((g / top).astype(np.float64) ** 2) for g in gradients]
+    norm = top * math.sqrt(functools.reduce(operator.add, squares))
+    if not norm < math.inf:
         raise ValueError(f"the norm of gradients as large as {top} is not finite")
-    if norm > max_norm:
-        for p, g in zip(with_grad, gradients, strict=True):
-            p.grad = wrap(np.asarray(g * (max_norm / norm)))
+    if type(norm) is float and norm <= max_norm:  # while it is traced, either may come
+        return norm
+    scale = max_norm / math.fabs(np.maximum(norm, max_norm))
+    for p, g in zip(with_grad, gradients, strict=True):
+        p.grad = wrap(np.asarray(g * scale))
     return norm
 
 
