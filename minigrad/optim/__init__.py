@@ -1,22 +1,22 @@
 """Optimisers, their arithmetic, schedules of the learning rate, and limits on gradients."""
 
 from minigrad.optim import updates
-from minigrad.optim.adaptive import Adadelta, Adamax, Lion, NAdam
+from minigrad.optim.adaptive import Adadelta, Adagrad, Adamax, Lion, NAdam, RMSprop
 from minigrad.optim.clip import clip_grad_norm, clip_grad_value
+from minigrad.optim.composed import ChainedScheduler, SequentialLR
 from minigrad.optim.lbfgs import LBFGS
-from minigrad.optim.optimizer import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from minigrad.optim.optimizer import SGD, Adam, AdamW, Optimizer
 from minigrad.optim.penalty import l1_penalty, l2_penalty
 from minigrad.optim.schedules import (
-    ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
     LambdaLR,
     LinearLR,
     MultiStepLR,
     OneCycleLR,
     ReduceLROnPlateau,
-    SequentialLR,
     StepLR,
 )
 
@@ -31,6 +31,7 @@ __all__ = [
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "LambdaLR",
     "LinearLR",

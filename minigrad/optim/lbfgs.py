@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from minigrad.arguments import telling
 from minigrad.errors import ShapeError
 from minigrad.graph import enable_grad
 from minigrad.optim import updates
@@ -51,6 +52,7 @@ class LBFGS(Optimizer):
 
     keeps: ClassVar[tuple[str, ...]] = ("changes", "steps", "direction", "length", "before", "t")
 
+    @telling
     def __init__(
         self,
         parameters: Iterable[Any],

@@ -15,18 +15,26 @@ from typing import Any, ClassVar, ParamSpec
 
 import numpy as np
 
+from minigrad.arguments import argument, telling
 from minigrad.errors import ShapeError, StateError
 from minigrad.optim import updates
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, rebind
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 State = dict[str, Any]
 P = ParamSpec("P")
 
 
-_NOT_NEGATIVE = ("learning_rate", "weight_decay", "eps", "momentum_decay")
+_NOT_NEGATIVE = (
+    "learning_rate",
+    "weight_decay",
+    "eps",
+    "momentum_decay",
+    "learning_rate_decay",
+    "initial_accumulator_value",
+)
 _FRACTIONS = ("momentum", "alpha", "beta1", "beta2", "rho")
 _NUMBERS = {"t": int, "mu_product": float}  # what is remembered as a number, not as an array
 
@@ -39,8 +47,8 @@ def _checked(settings: State) -> State:
             raise ValueError(f"{name} is finite and not negative, so it can't be {value}")
         if name in _FRACTIONS and not 0.0 <= value < 1.0:
             raise ValueError(f"{name} lies in [0, 1), so it can't be {value}")
-    if plain.get("nesterov") and not plain.get("momentum"):
-        raise ValueError("nesterov needs a momentum")
+    if plain.get("nesterov") and (not plain.get("momentum") or plain.get("dampening")):
+        raise ValueError("nesterov needs a momentum, and no dampening")
     return plain
 
 
@@ -58,6 +66,7 @@ class Optimizer:
     """
 
     keeps: ClassVar[tuple[str, ...]] = ()
+    may_keep: ClassVar[tuple[str, ...]] = ()  # with some settings only
 
     def __init__(self, parameters: Iterable[Any], **settings: Any) -> None:
         given = list(parameters)
@@ -70,7 +79,10 @@ class Optimizer:
                 raise ValueError(f'a group is a dict with "parameters", not {group!r}')
             unknown = set(group) - {"parameters", *settings}
             if unknown:
-                raise ValueError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}")
+                name = min(unknown)
+                meant = argument(name, settings)
+                hint = f": write {meant!r}" if meant else ""
+                raise ValueError(f"{type(self).__name__} has no setting {name!r}{hint}")
             own = list(group["parameters"])
             for p in own:
                 if not isinstance(p, Tensor) or not p.is_leaf or not p.requires_grad:
@@ -103,6 +115,7 @@ class Optimizer:
         """Update every parameter that has a gradient."""
         memory = self._state
         for group in self.groups:
+            upwards = group.get("maximize", False)
             for p in group["parameters"]:
                 gradient = p.grad
                 if gradient is None:
@@ -112,6 +125,7 @@ class Optimizer:
                 if g.shape != old.shape:
                     name = p.name or "a parameter"
                     raise ShapeError(f"{name} {old.shape} has a gradient {g.shape}")
+                g = -g if upwards else g
                 new = self.update(old, g, memory[id(p)], group)
                 # A setting that is a NumPy scalar promotes float32; a 0-d array becomes a scalar.
                 if new.dtype is not old.dtype or new.__class__ is not np.ndarray:
@@ -159,6 +173,8 @@ class Optimizer:
             for i, p in enumerate(self._parameters()):
                 if any(f"{i}.{name}" in rest for name in self.keeps):
                     kept = {name: rest.pop(f"{i}.{name}") for name in self.keeps}
+                    others = [name for name in self.may_keep if f"{i}.{name}" in rest]
+                    kept |= {name: rest.pop(f"{i}.{name}") for name in others}
                     memory[id(p)] = {name: self.kept(name, v, p) for name, v in kept.items()}
         except KeyError as error:
             raise StateError(f"state does not fit {kind}: missing: {error.args[0]}") from None
@@ -205,11 +221,11 @@ def settings(declared: Callable[P, None]) -> Callable[P, None]:
     >>> Constant([Tensor(1.0, requires_grad=True)])
     Constant(1 parameters, learning_rate=0.5)
     """
-    signature = inspect.signature(declared)
+    signature, checked = inspect.signature(declared), telling(declared)
 
     @functools.wraps(declared)
     def init(*args: P.args, **kwargs: P.kwargs) -> None:
-        declared(*args, **kwargs)  # Python itself says what is missing or unknown
+        checked(*args, **kwargs)  # which says what is missing or unknown
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         optimizer, parameters, *values = bound.arguments.items()
@@ -227,6 +243,8 @@ class SGD(Optimizer):
         momentum: Share of the last direction that goes on, in [0, 1).
         nesterov: Whether to look ahead along the momentum.
         weight_decay: Strength of an L2 penalty, added to the gradient.
+        dampening: Share of every gradient but the first that does not join the momentum.
+        maximize: Whether to go up the gradient instead of down.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> (w * 2.0).backward()
@@ -245,6 +263,9 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        *,
+        dampening: float = 0.0,
+        maximize: bool = False,
     ) -> None:
         """Hold the parameters with these settings."""
 
@@ -260,13 +281,24 @@ class SGD(Optimizer):
             state.get("velocity"),
             learning_rate=group["learning_rate"],
             momentum=group["momentum"],
+            dampening=group["dampening"],
             nesterov=group["nesterov"],
         )
         return p
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, 2015); ``weight_decay`` is an L2 penalty on the gradient.
+    """Adam (Kingma and Ba, 2015): steps relative to how large gradients have been.
+
+    Args:
+        parameters: What to train.
+        learning_rate: Size of a step.
+        beta1: Share of the old in the mean of gradients.
+        beta2: Share of the old in the mean of their squares.
+        eps: Added to the divisor.
+        weight_decay: Strength of an L2 penalty, added to the gradient.
+        amsgrad: Whether the largest mean of squares so far divides (Reddi et al., 2018).
+        maximize: Whether to go up the gradient instead of down.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> (w * 2.0).backward()
@@ -276,6 +308,7 @@ class Adam(Optimizer):
     """
 
     keeps = ("m", "v", "t")
+    may_keep = ("top",)
 
     @settings
     def __init__(
@@ -286,20 +319,32 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        *,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ) -> None:
         """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
-        g = updates.decayed(p, g, group["weight_decay"])
-        p, state["m"], state["v"] = updates.adam(
-            p, g, state.get("m"), state.get("v"), step=count(state), **adam_settings(group)
-        )
+        return self._step(p, updates.decayed(p, g, group["weight_decay"]), state, group)
+
+    def _step(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
+        memory, rates = (state.get("m"), state.get("v")), adam_settings(group)
+        if group["amsgrad"]:
+            step = count(state)
+            p, state["m"], state["v"], state["top"] = updates.amsgrad(
+                p, g, *memory, state.get("top"), step=step, **rates
+            )
+        else:
+            p, state["m"], state["v"] = updates.adam(p, g, *memory, step=count(state), **rates)
         return p
 
 
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    Its arguments are Adam's; ``weight_decay`` shrinks the parameters and leaves gradients alone.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> (w * 2.0).backward()
@@ -317,21 +362,17 @@ class AdamW(Adam):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        *,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ) -> None:
         """Hold the parameters with these settings."""
 
     def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
         """Return the parameter after one step."""
-        p, state["m"], state["v"] = updates.adamw(
-            p,
-            g,
-            state.get("m"),
-            state.get("v"),
-            step=count(state),
-            weight_decay=group["weight_decay"],
-            **adam_settings(group),
+        return self._step(
+            updates.shrunk(p, group["learning_rate"], group["weight_decay"]), g, state, group
         )
-        return p
 
 
 def count(state: State) -> int:
@@ -342,73 +383,3 @@ def count(state: State) -> int:
 
 def adam_settings(group: Mapping[str, Any]) -> dict[str, float]:
     return {name: group[name] for name in ("learning_rate", "beta1", "beta2", "eps")}
-
-
-class RMSprop(Optimizer):
-    """RMSprop (Hinton, 2012): steps relative to a running root mean square of the gradient.
-
-    >>> w = Tensor([1.0], requires_grad=True)
-    >>> (w * 2.0).backward()
-    >>> RMSprop([w], learning_rate=0.1, alpha=0.75).step()
-    >>> w.numpy()
-    array([0.8])
-    """
-
-    keeps = ("v",)
-
-    @settings
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        learning_rate: float = 0.01,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        """Hold the parameters with these settings."""
-
-    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
-        """Return the parameter after one step."""
-        p, state["v"] = updates.rmsprop(
-            p,
-            updates.decayed(p, g, group["weight_decay"]),
-            state.get("v"),
-            learning_rate=group["learning_rate"],
-            alpha=group["alpha"],
-            eps=group["eps"],
-        )
-        return p
-
-
-class Adagrad(Optimizer):
-    """Adagrad (Duchi et al., 2011): steps shrink with all the gradient seen so far.
-
-    >>> w = Tensor([1.0], requires_grad=True)
-    >>> (w * 2.0).backward()
-    >>> Adagrad([w], learning_rate=0.1).step()
-    >>> w.numpy()
-    array([0.9])
-    """
-
-    keeps = ("total",)
-
-    @settings
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        learning_rate: float = 0.01,
-        eps: float = 1e-10,
-        weight_decay: float = 0.0,
-    ) -> None:
-        """Hold the parameters with these settings."""
-
-    def update(self, p: Array, g: Array, state: State, group: Mapping[str, Any]) -> Array:
-        """Return the parameter after one step."""
-        p, state["total"] = updates.adagrad(
-            p,
-            updates.decayed(p, g, group["weight_decay"]),
-            state.get("total"),
-            learning_rate=group["learning_rate"],
-            eps=group["eps"],
-        )
-        return p

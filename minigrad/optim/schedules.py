@@ -8,26 +8,25 @@ numbers are PyTorch's.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from minigrad.arguments import telling
 from minigrad.errors import StateError
 from minigrad.optim.optimizer import Optimizer
 
 __all__ = [
-    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
     "OneCycleLR",
     "ReduceLROnPlateau",
-    "SequentialLR",
     "StepLR",
 ]
 
@@ -113,6 +112,7 @@ class LambdaLR(Schedule):
     [0.5, 0.25, 0.16666667, 0.125]
     """
 
+    @telling
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
         self.factor = factor
         super().__init__(optimizer)
@@ -131,6 +131,7 @@ class ConstantLR(Schedule):
     [0.5, 0.5, 1.0, 1.0]
     """
 
+    @telling
     def __init__(
         self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5
     ) -> None:
@@ -155,6 +156,7 @@ class LinearLR(Schedule):
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
+    @telling
     def __init__(
         self,
         optimizer: Optimizer,
@@ -190,6 +192,7 @@ class StepLR(Schedule):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
+    @telling
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         if step_size < 1:
             raise ValueError(f"StepLR: step_size is 1 or more, not {step_size}")
@@ -210,6 +213,7 @@ class MultiStepLR(Schedule):
     [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
+    @telling
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
         self.milestones, self.gamma = list(milestones), gamma
         super().__init__(optimizer)
@@ -228,6 +232,7 @@ class ExponentialLR(Schedule):
     [1.0, 0.5, 0.25, 0.125]
     """
 
+    @telling
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = gamma
         super().__init__(optimizer)
@@ -246,6 +251,7 @@ class CosineAnnealingLR(Schedule):
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.146]
     """
 
+    @telling
     def __init__(self, optimizer: Optimizer, t_max: int, eta_min: float = 0.0) -> None:
         if t_max < 1:
             raise ValueError(f"CosineAnnealingLR: t_max is 1 or more, not {t_max}")
@@ -261,6 +267,37 @@ class CosineAnnealingLR(Schedule):
             return now + (initial - self.eta_min) * (1.0 - math.cos(turn)) / 2.0
         ratio = (1.0 + math.cos(turn * count)) / (1.0 + math.cos(turn * (count - 1)))
         return ratio * (now - self.eta_min) + self.eta_min
+
+
+class CosineAnnealingWarmRestarts(Schedule):
+    """Half a wave from the rate down to ``eta_min`` in ``t_0`` steps, then from the top again.
+
+    Each wave is ``t_mult`` times as long as the one before (Loshchilov and Hutter, 2017).
+
+    >>> import minigrad as mg
+    >>> sgd = mg.optim.SGD([mg.tensor(1.0, requires_grad=True)], 1.0)
+    >>> schedule = CosineAnnealingWarmRestarts(sgd, t_0=2, t_mult=2)
+    >>> [round(rate, 3) for rate in followed(schedule, 6)]
+    [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
+    """
+
+    @telling
+    def __init__(
+        self, optimizer: Optimizer, t_0: int, t_mult: int = 1, eta_min: float = 0.0
+    ) -> None:
+        if t_0 < 1 or t_mult < 1:
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: t_0 and t_mult are 1 or more, not {t_0} and {t_mult}")
+        self.t_0, self.t_mult, self.eta_min = t_0, t_mult, eta_min
+        super().__init__(optimizer)
+
+    def rate(self, count: int, now: float, initial: float) -> float:
+        """Return a group's rate after ``count`` steps."""
+        done, length = count, self.t_0
+        while done >= length:
+            done, length = done - length, length * self.t_mult
+        share = (1.0 + math.cos(math.pi * done / length)) / 2.0
+        return self.eta_min + (initial - self.eta_min) * share
 
 
 class OneCycleLR(Schedule):
@@ -288,6 +325,7 @@ class OneCycleLR(Schedule):
     [0.04, 0.52, 1.0, 0.75, 0.25, 0.0]
     """
 
+    @telling
     def __init__(
         self,
         optimizer: Optimizer,
@@ -378,6 +416,7 @@ class ReduceLROnPlateau(Stateful):
 
     keeps = ("best", "bad", "cooling")
 
+    @telling
     def __init__(
         self,
         optimizer: Optimizer,
@@ -419,96 +458,3 @@ class ReduceLROnPlateau(Stateful):
                 if group["learning_rate"] - rate > self.eps:
                     group["learning_rate"] = rate
             self.cooling, self.bad = self.cooldown, 0
-
-
-class Composed:
-    """What schedules made of schedules share."""
-
-    def __init__(self, schedules: Sequence[Schedule]) -> None:
-        self.schedules = list(schedules)
-        if not self.schedules:
-            raise ValueError(f"{type(self).__name__} needs schedules")
-        self.optimizer = self.schedules[0].optimizer
-        if any(schedule.optimizer is not self.optimizer for schedule in self.schedules):
-            raise ValueError(f"{type(self).__name__}: the schedules are of several optimisers")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what to resume from: each schedule's state under its place."""
-        return {
-            f"{i}.{name}": value
-            for i, schedule in enumerate(self.schedules)
-            for name, value in schedule.state_dict().items()
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume from a state dict.
-
-        Raises:
-            StateError: If it does not fit.
-        """
-        for i, schedule in enumerate(self.schedules):
-            head = f"{i}."
-            own = {k.removeprefix(head): v for k, v in state.items() if k.startswith(head)}
-            schedule.load_state_dict(own)
-
-
-class ChainedScheduler(Composed):
-    """Schedules that all apply at once, one after the other in each step.
-
-    >>> import minigrad as mg
-    >>> sgd = mg.optim.SGD([mg.tensor(1.0, requires_grad=True)], 1.0)
-    >>> both = ChainedScheduler([ConstantLR(sgd, 0.5, total_iters=2), ExponentialLR(sgd, 0.9)])
-    >>> followed(both, 3)
-    [0.5, 0.45, 0.81, 0.729]
-    """
-
-    def step(self) -> None:
-        """Step every schedule."""
-        for schedule in self.schedules:
-            schedule.step()
-
-
-class SequentialLR(Composed):
-    """Schedules that follow each other: the next one begins at each of the milestones.
-
-    >>> import minigrad as mg
-    >>> sgd = mg.optim.SGD([mg.tensor(1.0, requires_grad=True)], 1.0)
-    >>> warm_up = LinearLR(sgd, start_factor=0.5, total_iters=2)
-    >>> schedule = SequentialLR([warm_up, CosineAnnealingLR(sgd, 4)], milestones=[2])
-    >>> [round(rate, 3) for rate in followed(schedule, 6)]
-    [0.5, 0.75, 1.0, 0.854, 0.5, 0.146, 0.0]
-    """
-
-    def __init__(self, schedules: Sequence[Schedule], milestones: Sequence[int]) -> None:
-        super().__init__(schedules)
-        self.milestones, self.count = list(milestones), 0
-        if len(self.milestones) != len(self.schedules) - 1 or sorted(milestones) != self.milestones:
-            raise ValueError(
-                f"SequentialLR: {len(self.schedules)} schedules need {len(self.schedules) - 1} "
-                f"milestones in order, not {self.milestones}"
-            )
-        self.schedules[0].restart()
-
-    def step(self) -> None:
-        """Step the schedule whose turn it is."""
-        self.count += 1
-        turn = bisect_right(self.milestones, self.count)
-        if turn and self.milestones[turn - 1] == self.count:
-            self.schedules[turn].restart()
-        else:
-            self.schedules[turn].step()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what to resume from: each schedule's state under its place."""
-        return {"count": np.array(self.count), **super().state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume from a state dict.
-
-        Raises:
-            StateError: If it does not fit.
-        """
-        if "count" not in state:
-            raise StateError("state does not fit SequentialLR: missing: count")
-        super().load_state_dict(state)
-        self.count = int(np.asarray(state["count"]))

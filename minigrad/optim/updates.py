@@ -14,12 +14,33 @@ import numpy as np
 
 from minigrad.primitive import Array
 
-__all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd", "sgd_momentum"]
+__all__ = [
+    "adadelta",
+    "adagrad",
+    "adam",
+    "adamax",
+    "amsgrad",
+    "lbfgs_direction",
+    "lion",
+    "nadam",
+    "rmsprop",
+    "sgd",
+    "sgd_momentum",
+]
 
 
 def decayed(p: Array, g: Array, weight_decay: float) -> Array:
     """Add the gradient of an L2 penalty ``weight_decay / 2 * p ** 2``."""
     return g + weight_decay * p if weight_decay else g
+
+
+def shrunk(p: Array, learning_rate: float, weight_decay: float) -> Array:
+    """Decay of the parameter itself, apart from its gradient (Loshchilov and Hutter, 2019).
+
+    >>> shrunk(np.array([1.0]), 0.5, 0.2)
+    array([0.9])
+    """
+    return p * (1.0 - learning_rate * weight_decay)
 
 
 def sgd(p: Array, g: Array, *, learning_rate: float) -> Array:
@@ -39,14 +60,20 @@ def sgd_momentum(
     *,
     learning_rate: float,
     momentum: float,
+    dampening: float = 0.0,
     nesterov: bool = False,
 ) -> tuple[Array, Array]:
     """Gradient descent with momentum ``v = momentum * v + g`` (Polyak 1964, Nesterov 1983).
 
+    Dampening takes that share from every gradient but the first.
+
     >>> sgd_momentum(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, momentum=0.9)
     (array([0.8]), array([2.]))
     """
-    velocity = +g if velocity is None else momentum * velocity + g  # +: an array of its own
+    if velocity is None:
+        velocity = +g  # an array of its own
+    else:
+        velocity = momentum * velocity + ((1.0 - dampening) * g if dampening else g)
     direction = g + momentum * velocity if nesterov else velocity
     return p - learning_rate * direction, velocity
 
@@ -69,48 +96,90 @@ def adam(
     ...      beta2=0.999, eps=1e-8)[0]
     array([0.9])
     """
-    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
-    v = (1.0 - beta2) * (g * g) if v is None else beta2 * v + (1.0 - beta2) * (g * g)
-    size = learning_rate / (1.0 - beta1**step)
-    scale = np.sqrt(v) / math.sqrt(1.0 - beta2**step) + eps
-    return p - size * (m / scale), m, v
+    m, v = _means(g, m, v, beta1, beta2)
+    return _adam_step(p, m, v, step, learning_rate, beta1, beta2, eps), m, v
 
 
-def adamw(
+def amsgrad(
     p: Array,
     g: Array,
     m: Array | None,
     v: Array | None,
+    top: Array | None,
     *,
     step: int,
     learning_rate: float,
     beta1: float,
     beta2: float,
     eps: float,
-    weight_decay: float,
-) -> tuple[Array, Array, Array]:
-    """Adam with decay of the weights, not of their gradient (Loshchilov and Hutter, 2019).
+) -> tuple[Array, Array, Array, Array]:
+    """Adam whose steps are divided by the largest mean of squares so far (Reddi et al., 2018).
 
-    >>> adamw(np.array([1.0]), np.array([2.0]), None, None, step=1, learning_rate=0.1, beta1=0.9,
-    ...       beta2=0.999, eps=1e-8, weight_decay=0.1)[0]
-    array([0.89])
+    >>> amsgrad(np.array([1.0]), np.array([2.0]), None, None, None, step=1, learning_rate=0.1,
+    ...         beta1=0.9, beta2=0.999, eps=1e-8)[0]
+    array([0.9])
     """
-    shrunk = p * (1.0 - learning_rate * weight_decay)
-    return adam(
-        shrunk, g, m, v, step=step, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps
-    )
+    m, v = _means(g, m, v, beta1, beta2)
+    top = +v if top is None else np.maximum(top, v)
+    return _adam_step(p, m, top, step, learning_rate, beta1, beta2, eps), m, v, top
+
+
+def _means(
+    g: Array, m: Array | None, v: Array | None, beta1: float, beta2: float
+) -> tuple[Array, Array]:
+    """Running means of gradients and of their squares, which start at 0."""
+    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
+    v = (1.0 - beta2) * (g * g) if v is None else beta2 * v + (1.0 - beta2) * (g * g)
+    return m, v
+
+
+def _adam_step(
+    p: Array,
+    m: Array,
+    v: Array,
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> Array:
+    size = learning_rate / (1.0 - beta1**step)
+    scale = np.sqrt(v) / math.sqrt(1.0 - beta2**step) + eps
+    return p - size * (m / scale)
 
 
 def rmsprop(
-    p: Array, g: Array, v: Array | None, *, learning_rate: float, alpha: float, eps: float
-) -> tuple[Array, Array]:
+    p: Array,
+    g: Array,
+    v: Array | None,
+    mean: Array | None = None,
+    velocity: Array | None = None,
+    *,
+    learning_rate: float,
+    alpha: float,
+    eps: float,
+    momentum: float = 0.0,
+    centered: bool = False,
+) -> tuple[Array, Array, Array | None, Array | None]:
     """RMSprop: steps divided by a running root mean square (Hinton, Coursera lecture 6e, 2012).
+
+    With ``centered`` the divisor is the standard deviation (Graves, 2013).
 
     >>> rmsprop(np.array([1.0]), np.array([2.0]), None, learning_rate=0.1, alpha=0.75, eps=0.0)[0]
     array([0.8])
     """
     v = (1.0 - alpha) * (g * g) if v is None else alpha * v + (1.0 - alpha) * (g * g)
-    return p - learning_rate * (g / (np.sqrt(v) + eps)), v
+    spread = v
+    if centered:
+        mean = (1.0 - alpha) * g if mean is None else alpha * mean + (1.0 - alpha) * g
+        spread = np.maximum(v - mean * mean, 0.0)  # rounding takes more than there is
+    direction = g / (np.sqrt(spread) + eps)
+    if not momentum:
+        return p - learning_rate * direction, v, mean, velocity
+    p, velocity = sgd_momentum(
+        p, direction, velocity, learning_rate=learning_rate, momentum=momentum
+    )
+    return p, v, mean, velocity
 
 
 def adagrad(
@@ -197,8 +266,7 @@ def nadam(
     mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
     ahead = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * momentum_decay))
     mu_product = mu_product * mu
-    m = (1.0 - beta1) * g if m is None else beta1 * m + (1.0 - beta1) * g
-    v = (1.0 - beta2) * (g * g) if v is None else beta2 * v + (1.0 - beta2) * (g * g)
+    m, v = _means(g, m, v, beta1, beta2)
     scale = np.sqrt(v) / math.sqrt(1.0 - beta2**step) + eps
     now, then = (1.0 - mu) / (1.0 - mu_product), ahead / (1.0 - mu_product * ahead)
     return p - learning_rate * ((now * g + then * m) / scale), m, v, mu_product
@@ -222,8 +290,8 @@ def lion(
     """
     m = np.zeros_like(g) if m is None else m
     sign = np.sign(beta1 * m + (1.0 - beta1) * g)
-    shrunk = p * (1.0 - learning_rate * weight_decay)
-    return shrunk - learning_rate * sign, beta2 * m + (1.0 - beta2) * g
+    p = shrunk(p, learning_rate, weight_decay)
+    return p - learning_rate * sign, beta2 * m + (1.0 - beta2) * g
 
 
 def lbfgs_direction(g: Array, changes: Array, steps: Array) -> Array:

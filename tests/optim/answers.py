@@ -24,6 +24,10 @@ SCHEDULES: Any = {
     "exponential": lambda o, t: t.ExponentialLR(o, 0.97),
     "lambda": lambda o, t: t.LambdaLR(o, lambda count: 1.0 / (1.0 + 0.1 * count)),
     "cosine": lambda o, t: t.CosineAnnealingLR(o, 60, 0.001),
+    "warm restarts": lambda o, t: t.CosineAnnealingWarmRestarts(o, 10, 2, 0.001),
+    "warm restarts of one length": lambda o, t: t.SequentialLR(
+        *lists(o, t, [t.LinearLR(o, 0.2, total_iters=9), t.CosineAnnealingWarmRestarts(o, 15)], [9])
+    ),
     "one cycle": lambda o, t: t.OneCycleLR(o, 0.5, total_steps=STEPS),
     "one cycle linear": lambda o, t: t.OneCycleLR(
         o, [0.5, 0.1], total_steps=STEPS, pct_start=0.4, anneal_strategy="linear",

@@ -106,7 +106,8 @@ def test_settings_of_a_group_are_its_own_dict():
         (optim.SGD, "momentum", 1.0, r"momentum lies in \[0, 1\)"),
         (optim.SGD, "momentum", -0.1, r"momentum lies in \[0, 1\)"),
         (optim.SGD, "weight_decay", -1.0, "weight_decay is finite and not negative"),
-        (optim.SGD, "nesterov", True, "nesterov needs a momentum"),
+        (optim.SGD, "nesterov", True, "nesterov needs a momentum, and no dampening"),
+        (optim.Adagrad, "initial_accumulator_value", -1.0, "value is finite and not negative"),
         (optim.Adam, "beta1", 1.0, r"beta1 lies in \[0, 1\)"),
         (optim.Adam, "beta2", -0.5, r"beta2 lies in \[0, 1\)"),
         (optim.AdamW, "eps", -1e-8, "eps is finite and not negative"),
@@ -142,7 +143,7 @@ def test_what_can_not_be_trained_is_refused():
         optim.SGD([w, b, w])
     with pytest.raises(ValueError, match="w is in two places"):
         optim.SGD([{"parameters": [w]}, {"parameters": [w, b]}])
-    with pytest.raises(ValueError, match="SGD has no setting 'lr'"):
+    with pytest.raises(ValueError, match="SGD has no setting 'lr': write 'learning_rate'"):
         optim.SGD([{"parameters": [w], "lr": 0.1}])
     for group in ({"learning_rate": 0.1}, b):
         with pytest.raises(ValueError, match='a group is a dict with "parameters"'):
@@ -151,7 +152,8 @@ def test_what_can_not_be_trained_is_refused():
 
 def test_repr_tells_kind_and_settings():
     assert repr(optim.SGD(start(), learning_rate=np.float64(0.5))) == (
-        "SGD(2 parameters, learning_rate=0.5, momentum=0.0, nesterov=False, weight_decay=0.0)"
+        "SGD(2 parameters, learning_rate=0.5, momentum=0.0, nesterov=False, weight_decay=0.0, "
+        "dampening=0.0, maximize=False)"
     )
 
 
@@ -289,10 +291,11 @@ def test_a_network_learns(kind):
 def test_a_signature_tells_the_settings():
     assert list(inspect.signature(optim.AdamW).parameters) == [
         "parameters", "learning_rate", "beta1", "beta2", "eps", "weight_decay",
+        "amsgrad", "maximize",
     ]  # fmt: skip
     assert inspect.signature(optim.AdamW).parameters["weight_decay"].default == 0.01
     assert inspect.signature(optim.Adam).parameters["weight_decay"].default == 0.0
-    with pytest.raises(TypeError, match="unexpected keyword argument 'lr'"):
+    with pytest.raises(TypeError, match=r"Adam.* no parameter 'lr': write learning_rate="):
         optim.Adam(start(), lr=0.1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'parameters'"):
         optim.Adam()  # type: ignore[call-arg]
@@ -303,17 +306,45 @@ def test_a_signature_tells_the_settings():
 def test_defaults_are_those_that_are_documented():
     w, _ = start()
     assert [repr(kind([w])) for kind in KINDS] == [
-        "SGD(1 parameters, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0)",
+        "SGD(1 parameters, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, "
+        "dampening=0.0, maximize=False)",
         "Adam(1 parameters, learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, "
-        "weight_decay=0.0)",
+        "weight_decay=0.0, amsgrad=False, maximize=False)",
         "AdamW(1 parameters, learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, "
-        "weight_decay=0.01)",
-        "RMSprop(1 parameters, learning_rate=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0)",
-        "Adagrad(1 parameters, learning_rate=0.01, eps=1e-10, weight_decay=0.0)",
-        "Adadelta(1 parameters, learning_rate=1.0, rho=0.9, eps=1e-06, weight_decay=0.0)",
+        "weight_decay=0.01, amsgrad=False, maximize=False)",
+        "RMSprop(1 parameters, learning_rate=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, "
+        "momentum=0.0, centered=False, maximize=False)",
+        "Adagrad(1 parameters, learning_rate=0.01, eps=1e-10, weight_decay=0.0, "
+        "learning_rate_decay=0.0, initial_accumulator_value=0.0, maximize=False)",
+        "Adadelta(1 parameters, learning_rate=1.0, rho=0.9, eps=1e-06, weight_decay=0.0, "
+        "maximize=False)",
         "Adamax(1 parameters, learning_rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, "
-        "weight_decay=0.0)",
+        "weight_decay=0.0, maximize=False)",
         "NAdam(1 parameters, learning_rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, "
-        "weight_decay=0.0, momentum_decay=0.004)",
-        "Lion(1 parameters, learning_rate=0.0001, beta1=0.9, beta2=0.99, weight_decay=0.0)",
+        "weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False, maximize=False)",
+        "Lion(1 parameters, learning_rate=0.0001, beta1=0.9, beta2=0.99, weight_decay=0.0, "
+        "maximize=False)",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_maximise_is_to_minimise_the_opposite(kind):
+    up, down = start(), start()
+    upwards, downwards = make(kind, up, maximize=True), make(kind, down)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gradients = rng.normal(size=4), rng.normal()
+        gradients_of(up, gradients)
+        gradients_of(down, [-g for g in gradients])
+        upwards.step()
+        downwards.step()
+    np.testing.assert_array_equal(up[0].numpy(), down[0].numpy())
+
+
+def test_a_spread_that_rounding_makes_negative_is_none():
+    w: Any = mg.tensor([1.0], requires_grad=True)
+    optimizer = optim.RMSprop([w], alpha=0.1, centered=True)
+    for _ in range(40):  # a gradient that does not vary
+        w.grad = mg.tensor([0.1])
+        optimizer.step()
+    assert np.isfinite(w.numpy()).all()

@@ -88,6 +88,7 @@ def test_a_state_that_does_not_fit_is_refused():
         (lambda o: optim.LinearLR(o, 0.5, 1.5), "they can't be 0.5 and 1.5"),
         (lambda o: optim.StepLR(o, 0), "step_size is 1 or more, not 0"),
         (lambda o: optim.CosineAnnealingLR(o, 0), "t_max is 1 or more, not 0"),
+        (lambda o: optim.CosineAnnealingWarmRestarts(o, 4, 0), "1 or more, not 4 and 0"),
         (lambda o: optim.OneCycleLR(o, 1.0, 0), "total_steps=0"),
         (lambda o: optim.OneCycleLR(o, 1.0, 9, pct_start=1.5), "pct_start=1.5"),
         (
@@ -112,6 +113,11 @@ def test_schedules_that_cannot_be_are_refused(make, said):
         make(sgd())
 
 
+def test_a_schedules_arguments_of_pytorchs_name_are_told():
+    with pytest.raises(TypeError, match=r"CosineAnnealingLR.* no parameter 'T_max': write t_max="):
+        optim.CosineAnnealingLR(sgd(), T_max=5)  # type: ignore[call-arg]
+
+
 def test_one_cycle_changes_beta1_where_there_is_one_and_ends():
     adam = optim.Adam(start())
     schedule = optim.OneCycleLR(adam, 0.1, total_steps=10)
@@ -123,9 +129,9 @@ def test_one_cycle_changes_beta1_where_there_is_one_and_ends():
     assert min(betas) == pytest.approx(0.85)
     with pytest.raises(ValueError, match="the cycle of 10 steps is over"):
         schedule.step()
-    with pytest.raises(ValueError, match=r"RMSprop has no momentum: pass cycle_momentum=False"):
-        optim.OneCycleLR(optim.RMSprop(start()), 0.1, total_steps=10)
-    optim.OneCycleLR(optim.RMSprop(start()), 0.1, total_steps=10, cycle_momentum=False)
+    with pytest.raises(ValueError, match=r"Adagrad has no momentum: pass cycle_momentum=False"):
+        optim.OneCycleLR(optim.Adagrad(start()), 0.1, total_steps=10)
+    optim.OneCycleLR(optim.Adagrad(start()), 0.1, total_steps=10, cycle_momentum=False)
 
 
 def test_a_rate_that_somebody_changes_is_gone_on_from():
@@ -148,7 +154,7 @@ def test_a_schedule_of_ones_own_needs_one_method():
 
 
 def test_every_schedule_is_compared():
-    kinds = {n for n in optim.__all__ if n.endswith(("LR", "Scheduler", "Plateau"))}
+    kinds = {n for n in optim.__all__ if n.endswith(("LR", "Scheduler", "Plateau", "Restarts"))}
     parameters: Any = start()
     used = set()
     for make in SCHEDULES.values():

@@ -58,7 +58,7 @@ def test_every_step_is_pytorchs_where_it_is_installed(name, torch):
 def test_lion_is_the_paper_line_by_line(weight_decay):
     """Algorithm 2 of Chen et al. (2023), an element at a time."""
     parameters = start()
-    settings = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.99}
+    settings: Any = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.99}
     optimizer = optim.Lion(parameters, weight_decay=weight_decay, **settings)
     theta, m = [*START[0], START[1]], [0.0] * 5
     for i in range(200):
