@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -94,13 +95,27 @@ def page(visit, loss):
     return visit(draw(loss()))
 
 
-def until(page, expression):
+def until(page, expression, seconds=30):
     """Wait; Playwright's own way needs eval, which the page's policy refuses."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        if time.monotonic() > end:
+            pytest.fail(f"never became true: {expression}")
         page.wait_for_timeout(25)
-    pytest.fail(f"never became true: {expression}")
+
+
+def click_card(page, name):
+    """Click the top of a card, wherever fonts and window have put it; also in a frame."""
+    page.evaluate("fit()")
+    card = page.locator(f"#{name}")
+    box = card.bounding_box()
+    card.click(position={"x": box["width"] / 2, "y": box["height"] / 12}, force=True)
+
+
+def click_title(page, group):
+    """Click the title of an open module, wherever fonts and window have put it."""
+    page.evaluate("fit()")
+    page.locator(f"[data-group={group}] .hit").click(force=True)
 
 
 def state(page, name):

@@ -9,16 +9,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from minigrad.viz import draw
-from tests.viz.browser.conftest import deep, shown, state, until
+from tests.viz.browser.conftest import click_card, click_title, deep, shown, state, until
 
 OVERLAPS = (pathlib.Path(__file__).parent / "overlaps.js").read_text(encoding="utf-8")
 ALL = {f"n{i}" for i in range(12)}
 FC1 = {"n1", "n2", "n3", "n4"}
-
-
-def click_card(page, name):
-    box = page.locator(f"#{name}").bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 8)
 
 
 def overlaps(page):
@@ -28,7 +23,7 @@ def overlaps(page):
 
 def test_a_title_folds_its_module_and_the_folded_card_unfolds_it(page):
     assert shown(page) == ALL
-    page.locator("[data-group=g0] text").click()
+    click_title(page, "g0")
     assert shown(page) == ALL - FC1 | {"g0"}
     assert page.locator("#g0").is_visible()
     click_card(page, "g0")
@@ -36,8 +31,9 @@ def test_a_title_folds_its_module_and_the_folded_card_unfolds_it(page):
 
 
 def test_what_folds_stays_where_it_was(page):
-    title = page.locator("[data-group=g1] text").bounding_box()
-    page.locator("[data-group=g1] text").click()
+    page.evaluate("fit()")
+    title = page.locator("[data-group=g1] .hit").bounding_box()
+    click_title(page, "g1")
     card = page.locator("#g1").bounding_box()
     assert abs(card["x"] - title["x"]) < 30
     assert abs(card["y"] - title["y"]) < 30
@@ -142,7 +138,7 @@ def test_the_pass_plays_by_itself_and_stops_at_its_end(page):
 
 
 def test_a_step_inside_a_folded_module_lights_the_module(page):
-    page.locator("[data-group=g1] text").click()
+    click_title(page, "g1")
     page.evaluate("goTo(3)")
     assert page.locator(".now").get_attribute("id") == "g1"
 
@@ -173,7 +169,7 @@ def test_gradients_can_be_put_away(page):
 
 
 def test_issues_one_after_the_other(page):
-    page.locator("[data-group=g1] text").click()
+    click_title(page, "g1")
     seen = []
     for _ in range(3):
         page.keyboard.press("n")
@@ -186,7 +182,7 @@ def test_issues_one_after_the_other(page):
 
 def test_the_address_leads_back_to_the_same_view(visit, loss):
     page = visit(draw(loss()))
-    page.locator("[data-group=g2] text").click()
+    click_title(page, "g2")
     for key in ("d", "g", "1", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
     click_card(page, "n4")
@@ -209,27 +205,35 @@ def test_a_broken_address_is_no_harm(visit, loss):
 
 
 def test_zoom_at_the_pointer_and_drag(page):
-    before = page.locator("#n5").bounding_box()
-    x, y = before["x"] + 5, before["y"] + 5
+    def corner():
+        """Where a card begins in the window, and how large its units are: what no font changes."""
+        return page.evaluate(
+            "(() => { const m = at('n5').getScreenCTM(); return [m.e, m.f, m.a]; })()"
+        )
+
+    page.keyboard.press("f")
+    left, top, k = corner()
+    x, y = round(left) + 6, round(top) + 6
     page.mouse.move(x, y)
     page.mouse.wheel(0, -400)
-    after = page.locator("#n5").bounding_box()
-    assert after["width"] > 1.5 * before["width"]
-    assert abs((x - after["x"]) / after["width"] - 5 / before["width"]) < 0.02
-    page.mouse.move(700, 700)
+    until(page, f"zoom.k > {1.5 * k}")
+    zoomed = corner()
+    assert (x - zoomed[0]) / zoomed[2] == pytest.approx((x - left) / k, abs=0.1)
+    assert (y - zoomed[1]) / zoomed[2] == pytest.approx((y - top) / k, abs=0.1)
     page.mouse.down()
-    page.mouse.move(740, 690, steps=3)
+    page.mouse.move(x + 40, y - 10, steps=3)
     page.mouse.up()
-    moved = page.locator("#n5").bounding_box()
-    assert (moved["x"] - after["x"], moved["y"] - after["y"]) == pytest.approx((40, -10), abs=0.1)
+    moved = corner()
+    assert moved == pytest.approx([zoomed[0] + 40, zoomed[1] - 10, zoomed[2]], abs=0.1)
+    assert state(page, "card") is None  # a drag is no click
     page.keyboard.press("f")
-    assert page.locator("#n5").bounding_box() == pytest.approx(before)
+    assert corner() == pytest.approx([left, top, k], abs=0.1)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_saved_picture_needs_no_style_sheet(visit, loss, theme, browser, files):
     page = visit(draw(loss(), theme=theme))
-    page.locator("[data-group=g0] text").click()
+    click_title(page, "g0")
     with page.expect_download() as waiting:
         page.keyboard.press("s")
     assert waiting.value.suggested_filename == "graph.svg"
@@ -253,18 +257,29 @@ def test_folding_three_hundred_cards_is_quick(visit):
     page = visit(deep(18))
     page.keyboard.press("e")
     assert len(shown(page)) > 240
-    times = page.evaluate(
-        """() => ['g2', 'g8', 'g2', 'g8', 'g14', 'g20', 'g14'].flatMap((id) =>
-        [fold, unfold].map((change) => {
-          const start = performance.now();
-          change(id);
-          picture.getBoundingClientRect();  // waits for style and layout
-          return performance.now() - start;
-        }))"""
+    least, slowness = page.evaluate(
+        """() => {
+          const timed = (work) => {
+            const start = performance.now();
+            work();
+            return performance.now() - start;
+          };
+          const fixed = () => {
+            for (let i = 0, x = 1; i < 4e6; i++) x = (x * 48271) % 2147483647;
+          };
+          const change = (act, id) => () => {
+            act(id);
+            picture.getBoundingClientRect();  // waits for style and layout
+          };
+          const folds = ['g2', 'g8', 'g14', 'g20', 'g2', 'g8', 'g14', 'g20'].map((id) =>
+            Math.max(timed(change(fold, id)), timed(change(unfold, id))));
+          const usual = 100, took = Math.min(...Array.from({ length: 5 }, () => timed(fixed)));
+          return [Math.min(...folds), took / usual];
+        }"""
     )
-    # The least is what the page needs; the rest is what else this machine does.
-    assert min(times) < 100
-    assert sorted(times)[len(times) // 2] < 400
+    # The least of several is what the page needs; the rest is what else this machine does. Where a
+    # fixed amount of arithmetic takes longer than usual, this may take longer as well.
+    assert least < 100 * max(slowness, 1)
 
 
 def test_the_mirror_has_its_gradients_below(visit, loss):
