@@ -4,9 +4,9 @@ The three ops are one trilinear form, solved for each of its arguments, so the r
 the other two. Arrays are in groups: ``x`` is ``(batch, groups, in, *size)``, ``weight`` is
 ``(groups, out, in, *kernel)`` and a product ``(batch, groups, out, *count)``.
 
-Windows are copied into the columns of a matrix (im2col), which BLAS multiplies. That is done a
-block of ``BLOCK`` bytes at a time, since the columns of a whole batch would be larger than ``x`` by
-the number of elements in a kernel, and slower to write to memory than to multiply.
+Windows are copied into the columns of matrices, which BLAS multiplies, but for the first spatial
+axis: along that, they are views of one copy. That is done a block of ``BLOCK`` bytes at a time,
+since the columns of a whole batch would be slower to write to memory than to multiply.
 """
 
 from __future__ import annotations
@@ -24,69 +24,50 @@ from minigrad.primitive import Array, case, defvjp, primitive
 __all__: list[str] = []
 
 BLOCK = 1 << 21  # bytes of columns at a time: what is next to a core caches them
-WASTE = 1.5  # how many windows may be computed for each one that is wanted
+NARROW = 64  # columns: matrices of fewer are slower than a copy of all windows
 
 Ints = tuple[int, ...]
 
 
 class _Form(NamedTuple):
-    """How windows of a block lie in it.
+    """How the windows of a block are multiplied.
 
-    With step 1, an image is one long row: the window at ``l`` has its element ``(i, j)`` at
-    ``l + i * width + j``. Windows that run across the image's edge are computed for nothing, but
-    copies and additions go in runs as long as the image, not as its rows. ``row`` is how far apart
-    neighbours along each axis are then; where it is empty, the axes are left as they are.
+    Where ``slides``, only windows along the later axes are copied, into the rows of one matrix for
+    each place along the first. Those matrices lie one after the other, so that neighbouring ones
+    are the windows along the first axis, without a copy. Otherwise windows along all axes are
+    copied, behind a first axis of length 1.
     """
 
-    size: Ints
     kernel: Ints
     counts: Ints
     step: Ints
     dilation: Ints
-    row: Ints
+    slides: bool
+
+    def led(self, x: Array) -> Array:
+        """``x`` with the axis that slides before the others."""
+        return x if self.slides else np.expand_dims(x, 3)
 
     @property
-    def axis(self) -> Ints:
-        """Axes of a block along which windows slide."""
-        return (3,) * len(self.size) if self.row else tuple(range(3, 3 + len(self.size)))
+    def first(self) -> tuple[int, int]:
+        """Length of the kernel and step along the axis that slides."""
+        return (self.kernel[0], self.step[0]) if self.slides else (1, 1)
 
     @property
-    def computed(self) -> Ints:
-        """Counts of the windows that are computed, the useless ones too."""
-        return (self.length,) if self.row else self.counts
-
-    @property
-    def length(self) -> int:
-        """Number of windows of an image that is one long row."""
-        return sum((c - 1) * r for c, r in zip(self.counts, self.row, strict=True)) + 1
-
-    def images(self, x: Array) -> Array:
-        """``x`` with each image as one long row, if that is how windows slide."""
-        return x.reshape(*x.shape[:3], math.prod(self.size)) if self.row else x
-
-    def wanted(self, product: Array) -> Array:
-        """View of ``(groups, out, batch, *computed)`` without the windows across an edge."""
-        if not self.row:
-            return product
-        if len(self.row) == 1 or not product.size:
-            return product.reshape(*product.shape[:3], *self.counts)
-        stride = product.strides[-1]
-        strides = (*product.strides[:3], *(stride * r for r in self.row))
-        shape = (*product.shape[:3], *self.counts)
-        return np.lib.stride_tricks.as_strided(product, shape, strides)
+    def inner(self) -> tuple[Ints, Ints, Ints]:
+        """Kernel, step and dilation along the axes whose windows are copied."""
+        start = int(self.slides)
+        return self.kernel[start:], self.step[start:], self.dilation[start:]
 
 
 @functools.lru_cache(maxsize=256)
-def _form(size: Ints, kernel: Ints, step: Ints, dilation: Ints) -> _Form:
-    count = tuple(
+def _form(batch: int, size: Ints, kernel: Ints, step: Ints, dilation: Ints) -> _Form:
+    counts = tuple(
         (n - d * (k - 1) - 1) // s + 1
         for n, k, s, d in zip(size, kernel, step, dilation, strict=True)
     )
-    row = tuple(math.prod(size[j + 1 :]) for j in range(len(size)))
-    form = _Form(size, kernel, count, (1,) * len(size), dilation, row)
-    if any(s != 1 for s in step) or form.length > WASTE * math.prod(count):
-        return _Form(size, kernel, count, step, dilation, ())
-    return form._replace(dilation=tuple(d * r for d, r in zip(dilation, row, strict=True)))
+    slides = kernel[0] > 1 == dilation[0] and batch * math.prod(counts[1:]) >= NARROW
+    return _Form(kernel, counts, step, dilation, slides)
 
 
 class _Block(NamedTuple):
@@ -95,53 +76,69 @@ class _Block(NamedTuple):
     batch: slice
     rows: slice
     source: slice
-    form: _Form
 
 
-def _blocks(
-    x_shape: Ints, kernel: Ints, step: Ints, dilation: Ints, itemsize: int
-) -> Iterator[_Block]:
-    batch, groups, channels, *size = x_shape
-    whole = _form(tuple(size), kernel, step, dilation)
-    each = groups * channels * math.prod(kernel) * itemsize
-    image = each * math.prod(whole.computed)
-    several = max(1, BLOCK // max(image, 1))
-    rows = whole.counts[0]
-    if several == 1 and image > BLOCK:
-        rows = min(rows, max(1, BLOCK * rows // image))
+def _blocks(x_shape: Ints, form: _Form, itemsize: int) -> Iterator[_Block]:
+    batch, groups, channels = x_shape[:3]
+    kernel, count, step, dilation = (each[0] for each in form[:4])
+    taken = step if form.slides else 1  # places with columns, for one with products
+    width = math.prod(form.counts[1:])
+    row = groups * channels * math.prod(form.inner[0]) * width * taken * itemsize
+    several = max(1, BLOCK // max(row * count, 1))
+    if form.slides:
+        several = max(several, -(-NARROW // width))
+    rows = max(1, min(count, BLOCK // max(row * several, 1)))
     for n in range(0, batch, several):
-        for p in range(0, whole.counts[0], rows):
-            last = min(p + rows, whole.counts[0]) - 1
-            source = slice(p * step[0], last * step[0] + dilation[0] * (kernel[0] - 1) + 1)
-            part = (source.stop - source.start, *size[1:])
-            yield _Block(
-                slice(n, min(n + several, batch)),
-                slice(p, last + 1),
-                source,
-                _form(part, kernel, step, dilation),
-            )
+        for p in range(0, count, rows):
+            last = min(p + rows, count) - 1
+            source = slice(p * step, last * step + dilation * (kernel - 1) + 1)
+            yield _Block(slice(n, min(n + several, batch)), slice(p, last + 1), source)
+
+
+def _inner_windows(x: Array, form: _Form, *, writeable: bool = False) -> Array:
+    """Windows as ``(groups, first axis, in, *kernel, batch, *counts)``, a view."""
+    kernel, step, dilation = form.inner
+    places = tuple(range(4, x.ndim))
+    view = window_view(x, kernel, places, step, dilation, writeable=writeable)
+    return view.transpose(1, 3, 2, *range(x.ndim, view.ndim), 0, *places)
+
+
+def _matrices(x: Array, height: int, border: int = 0) -> Array:
+    """``(groups, first axis, rows, columns)`` without gaps, and zeros around the first axis.
+
+    The axes of rows are the ``height`` after the first two.
+    """
+    groups, length, *rest = x.shape
+    shape = (groups, length + 2 * border, math.prod(rest[:height]), math.prod(rest[height:]))
+    if not border:
+        return np.ascontiguousarray(x.reshape(shape))
+    out = np.empty(shape, x.dtype)
+    out[:, :border] = out[:, length + border :] = 0
+    out.reshape(groups, -1, *rest)[:, border : border + length] = x
+    return out
 
 
 def _columns(x: Array, form: _Form) -> Array:
-    """Windows as columns ``(groups, in * kernel, batch * computed)``."""
-    windows = window_view(form.images(x), form.kernel, form.axis, form.step, form.dilation)
-    places = tuple(range(3, windows.ndim - len(form.kernel)))
-    offsets = tuple(range(windows.ndim - len(form.kernel), windows.ndim))
-    batch, groups, channels = x.shape[:3]
-    height = channels * math.prod(form.kernel)
-    width = batch * math.prod(form.computed)
-    return windows.transpose(1, 2, *offsets, 0, *places).reshape(groups, height, width)
+    """Windows along the inner axes as matrices ``(in * kernel, batch * counts)``."""
+    return _matrices(_inner_windows(form.led(x), form), 1 + len(form.inner[0]))
 
 
-def _rows(g: Array, form: _Form) -> Array:
-    """Cotangents of products as ``(groups, out, batch * computed)``, 0 where none is wanted."""
-    batch, groups, channels = g.shape[:3]
-    turned = g.transpose(1, 2, 0, *range(3, g.ndim))
-    if form.row and form.length != math.prod(form.counts):
-        out = np.zeros((groups, channels, batch, form.length), g.dtype)
-        form.wanted(out)[...] = turned
-        turned = out
-    return turned.reshape(groups, channels, batch * math.prod(form.computed))
+def _rows(g: Array, form: _Form, border: int = 0) -> Array:
+    """Products as matrices ``(out, batch * counts)``."""
+    g = form.led(g)
+    return _matrices(g.transpose(1, 3, 2, 0, *range(4, g.ndim)), 1, border)
+
+
+def _runs(matrices: Array, several: int, step: int, count: int) -> Array:
+    """View of ``several`` matrices, one below the other, ``count`` times, ``step`` apart."""
+    groups, _, height, width = matrices.shape
+    group, place, row, element = matrices.strides
+    return np.lib.stride_tricks.as_strided(
+        matrices,
+        (groups, count, several * height, width),
+        (group, step * place, row, element),
+        writeable=False,
+    )
 
 
 def _times(a: Array, b: Array) -> Array:
@@ -154,10 +151,6 @@ def _wide(*arrays: Array) -> tuple[tuple[Array, ...], np.dtype[np.generic]]:
     dtype = np.result_type(*arrays)
     wide = np.dtype(np.float32) if dtype == np.float16 else dtype
     return tuple(np.asarray(array, wide) for array in arrays), dtype
-
-
-def _matrix(weight: Array) -> Array:
-    return weight.reshape(*weight.shape[:2], math.prod(weight.shape[2:]))
 
 
 def _used(count: Ints, kernel: Ints, step: Ints, dilation: Ints) -> Ints:
@@ -204,34 +197,75 @@ def window_product(x: Array, weight: Array, /, step: Ints, dilation: Ints) -> Ar
     return _correlated(x, weight, step, dilation).astype(dtype, copy=False)
 
 
+def _is_pointwise(size: Ints, kernel: Ints, step: Ints) -> bool:
+    """Whether an image is one matrix already: kernels of one element, which leave none out."""
+    return math.prod(kernel) == math.prod(step) == 1 and math.prod(size) >= NARROW
+
+
+def _flat(x: Array) -> Array:
+    """Images as matrices ``(batch, groups, channels, elements)``."""
+    return x.reshape(*x.shape[:3], math.prod(x.shape[3:]))
+
+
 def _correlated(x: Array, weight: Array, step: Ints, dilation: Ints) -> Array:
     groups, channels, _, *kernel = weight.shape
-    matrix = _matrix(weight)
-    form = _form(x.shape[3:], tuple(kernel), step, dilation)
+    if _is_pointwise(x.shape[3:], tuple(kernel), step):
+        product = np.matmul(weight[(..., *(0,) * len(kernel))], _flat(x))
+        return product.reshape(*product.shape[:3], *x.shape[3:])
+    form = _form(x.shape[0], x.shape[3:], tuple(kernel), step, dilation)
+    matrix = np.moveaxis(form.led(weight), 3, 2).reshape(groups, 1, channels, -1)
     out = np.empty((x.shape[0], groups, channels, *form.counts), x.dtype)
-    for batch, rows, source, part in _blocks(x.shape, form.kernel, step, dilation, x.itemsize):
-        product = _times(matrix, _columns(x[batch, :, :, source], part))
-        product = product.reshape(groups, channels, batch.stop - batch.start, *part.computed)
-        out[batch, :, :, rows] = np.moveaxis(part.wanted(product), 2, 0)
+    for batch, rows, source in _blocks(x.shape, form, x.itemsize):
+        target = form.led(out[batch, :, :, rows])
+        target = target.transpose(1, 3, 2, 0, *range(4, target.ndim))
+        columns = _columns(x[batch, :, :, source], form)
+        product = _times(matrix, _runs(columns, *form.first, target.shape[1]))
+        target[...] = product.reshape(target.shape)
     return out
 
 
 def _added(product: Array, weight: Array, used: Ints, step: Ints, dilation: Ints) -> Array:
-    """Kernels added up in images of size ``used``."""
+    """Kernels added up in images of size ``used``.
+
+    Along the axis that slides, an element is in as many windows as the kernel is long, or, with a
+    step, in those whose offset leaves the same rest: the products of these are neighbours, too.
+    """
     groups, _, channels, *kernel = weight.shape
-    matrix = np.swapaxes(_matrix(weight), 1, 2)
+    if _is_pointwise(used, tuple(kernel), step):
+        matrix = np.swapaxes(weight[(..., *(0,) * len(kernel))], 1, 2)
+        return np.matmul(matrix, _flat(product)).reshape(len(product), groups, channels, *used)
     out = np.zeros((product.shape[0], groups, channels, *used), product.dtype)
-    for batch, rows, source, part in _blocks(
-        out.shape, tuple(kernel), step, dilation, product.itemsize
-    ):
-        columns = _times(matrix, _rows(product[batch, :, :, rows], part))
-        n = batch.stop - batch.start
-        windows = columns.reshape(groups, channels, *kernel, n, *part.computed)
-        order = (2 + len(kernel), 0, 1, *range(3 + len(kernel), windows.ndim))
-        windows = windows.transpose(*order, *range(2, 2 + len(kernel)))
-        target = part.images(out[batch, :, :, source])
-        add_windows(target, windows, part.axis, part.step, part.dilation)
+    form = _form(len(product), used, tuple(kernel), step, dilation)
+    length, stride = form.first
+    weight = form.led(weight)
+    border = -(-length // stride) - 1
+    for batch, rows, source in _blocks(out.shape, form, product.itemsize):
+        matrices = _rows(product[batch, :, :, rows], form, border)
+        image = form.led(out[batch, :, :, source])
+        for start in range(min(stride, length)):
+            part = np.flip(weight[:, :, :, start::stride], 3)
+            several = part.shape[3]
+            height = math.prod(part.shape[2:]) // several
+            matrix = np.moveaxis(part, (3, 1), (-2, -1)).reshape(groups, 1, height, -1)
+            count = matrices.shape[1] - 2 * border + several - 1
+            runs = _runs(matrices[:, border + 1 - several :], several, 1, count)
+            _add(image[:, :, :, start::stride][:, :, :, :count], _times(matrix, runs), form)
     return out
+
+
+def _add(image: Array, columns: Array, form: _Form) -> None:
+    """Add columns where :func:`_columns` would have taken them from ``image``."""
+    kernel, step, dilation = form.inner
+    batch, groups, channels, length = image.shape[:4]
+    axis = tuple(range(4, image.ndim))
+    counts = tuple(
+        (n - d * (k - 1) - 1) // s + 1
+        for n, k, s, d in zip(image.shape[4:], kernel, step, dilation, strict=True)
+    )
+    windows = columns.reshape(groups, length, channels, *kernel, batch, *counts)
+    turn = 3 + len(kernel)
+    windows = windows.transpose(turn, 0, 2, 1, *range(turn + 1, windows.ndim), *range(3, turn))
+    add_windows(image, windows, axis, step, dilation)
 
 
 def pull_product(
@@ -297,8 +331,17 @@ def kernel_product(x: Array, product: Array, /, kernel: Ints, step: Ints, dilati
     """
     (x, product), dtype = _wide(x, product)
     groups, channels = product.shape[1:3]
-    out = np.zeros((groups, channels, x.shape[2] * math.prod(kernel)), x.dtype)
-    for batch, rows, source, part in _blocks(x.shape, kernel, step, dilation, x.itemsize):
-        columns = _columns(x[batch, :, :, source], part)
-        out += _times(_rows(product[batch, :, :, rows], part), np.swapaxes(columns, 1, 2))
+    if _is_pointwise(x.shape[3:], kernel, step):
+        out = np.matmul(_flat(product), np.swapaxes(_flat(x), 2, 3)).sum(0)
+        return out.reshape(*out.shape, *kernel).astype(dtype, copy=False)
+    form = _form(len(x), x.shape[3:], kernel, step, dilation)
+    length, stride = form.first
+    rest = form.inner[0]
+    out = np.zeros((groups, channels, length * x.shape[2] * math.prod(rest)), x.dtype)
+    for batch, rows, source in _blocks(x.shape, form, x.itemsize):
+        matrices = _rows(product[batch, :, :, rows], form)
+        columns = _columns(x[batch, :, :, source], form)
+        runs = _runs(columns, length, stride, matrices.shape[1])
+        out += np.matmul(matrices, np.swapaxes(runs, 2, 3)).sum(1)
+    out = np.moveaxis(out.reshape(groups, channels, length, x.shape[2], *rest), 2, 3)
     return out.reshape(groups, channels, x.shape[2], *kernel).astype(dtype, copy=False)
