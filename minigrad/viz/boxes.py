@@ -72,6 +72,7 @@ class _Cell:
     stroke: int | None
     lines: list[list[_Run]] = field(default_factory=list)
     table: _Table | None = None
+    image: str | None = None
     width: float = 0.0
     height: float = 0.0
 
@@ -171,6 +172,8 @@ class _Reader:
                 cell.lines.append([])
             elif x.tag == "TABLE":
                 cell.table = self.table(x, y)
+            elif x.tag == "IMG":
+                cell.image = x.attrib["SRC"]
             else:
                 raise ValueError(f"a label on a page can't hold <{x.tag}>")
             if x.tail:
@@ -280,11 +283,16 @@ class _Writer:
             free = wide - cell.table.width
             left = {"LEFT": pad, "RIGHT": free - pad}.get(cell.look.get("ALIGN", ""), free / 2)
             self.nested(cell.table, x + left, y + (high - cell.table.height) / 2, depth + 1)
+        if cell.image is not None:
+            look = 'preserveAspectRatio="none" image-rendering="pixelated"'
+            size = f'width="{_n(wide)}" height="{_n(high)}"'
+            place = f'x="{_n(x)}" y="{_n(y)}" {size}'
+            self.out.append(f'<image href="{escape(cell.image)}" {place} {look}/>')
         self.text(cell, x, y, wide, high, pad)
 
     def nested(self, table: _Table, x: float, y: float, depth: int) -> None:
-        """A table in a table; one of numbers is drawn once, and used where it occurs again."""
-        if depth > 1 or not _holds_numbers(table):
+        """A table in a table; numbers and images are drawn once, and used where they occur."""
+        if not _holds_image(table) and (depth > 1 or not _holds_numbers(table)):
             return self.table(table, x, y, depth)
         source = ET.tostring(table.element, "unicode")
         known = self.shared.get(source)
@@ -345,6 +353,10 @@ def _holds_numbers(table: _Table) -> bool:
     """Whether a table is one of digits or a mosaic, rather than of bars."""
     cells = [cell for line in table.rows for cell in line]
     return not table.border and all(cell.table is None for cell in cells)
+
+
+def _holds_image(table: _Table) -> bool:
+    return any(cell.image is not None for line in table.rows for cell in line)
 
 
 def _tab(x: float, y: float, wide: float, high: float, top: bool, bottom: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.primitive import Array
+from minigrad.viz.heat import Heat, heat_of
 
 __all__ = ["BINS", "DIGITS", "MOSAIC", "Digest", "digest"]
 
@@ -33,6 +34,7 @@ class Digest:
         bins: Counts of 14 equal intervals between ``low`` and ``high``.
         nan: How many elements are not numbers.
         inf: How many elements are infinite.
+        heat: Shades of a table, or of a batch of them, that is too large for ``rows``.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +47,7 @@ class Digest:
     bins: tuple[int, ...]
     nan: int = 0
     inf: int = 0
+    heat: Heat | None = None
 
     @property
     def integer(self) -> bool:
@@ -109,6 +112,9 @@ def digest(data: Array) -> Digest:
     if array.dtype.kind == "c":
         array = np.abs(array)
     rows = _rows(array)
+    heat = None
+    if rows is None and array.size and array.ndim in (2, 3) and array.dtype.kind in "fc":
+        heat = heat_of(array.reshape(-1, array.shape[-1]))
     if array.dtype.kind != "f" or array.dtype.itemsize < 8:
         array = array.astype(np.float64)
     finite = np.isfinite(array)
@@ -118,7 +124,7 @@ def digest(data: Array) -> Digest:
         inf = array.size - int(finite.sum()) - nan
         array = array[finite]
     if not array.size:
-        return Digest(shape, dtype, rows, 0.0, 0.0, 0.0, 0.0, (0,) * BINS, nan, inf)
+        return Digest(shape, dtype, rows, 0.0, 0.0, 0.0, 0.0, (0,) * BINS, nan, inf, heat)
     low, high = float(array.min()), float(array.max())
     # Divided by the largest magnitude, no square overflows.
     top = max(-low, high)
@@ -127,7 +133,7 @@ def digest(data: Array) -> Digest:
     if rows is None:
         bins = _bins(array, low, high)
     mean = float(np.clip(array.mean(), low, high))
-    return Digest(shape, dtype, rows, low, mean, high, norm, bins, nan, inf)
+    return Digest(shape, dtype, rows, low, mean, high, norm, bins, nan, inf, heat)
 
 
 def _bins(array: Array, low: float, high: float) -> tuple[int, ...]:

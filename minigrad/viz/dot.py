@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from minigrad.viz.graph import Card, Edge, Graph, Group
+from minigrad.viz.heat import Album
 from minigrad.viz.label import Labels
 from minigrad.viz.markup import escape
 from minigrad.viz.style import FONT, THEMES, Theme
@@ -19,20 +20,23 @@ LARGE = 300  # cards from which Graphviz must cut its network simplex short
 LONG = 12  # cards in a row from which the graph runs from top to bottom
 
 
-def source(graph: Graph) -> str:
-    """Write a graph as DOT text; the same text for the same graph in every run."""
+def source(graph: Graph, album: Album | None = None) -> str:
+    """Write a graph as DOT text; the same text for the same graph in every run.
+
+    It refers to files only where ``album`` takes them.
+    """
     import graphviz
 
     digraph = graphviz.Digraph("minigrad")
-    _Writer(graph, digraph).write()
+    _Writer(graph, digraph, album).write()
     return str(digraph.source)
 
 
 class _Writer:
-    def __init__(self, graph: Graph, digraph: graphviz.Digraph) -> None:
+    def __init__(self, graph: Graph, digraph: graphviz.Digraph, album: Album | None) -> None:
         self.graph, self.digraph = graph, digraph
         self.theme: Theme = THEMES[graph.theme]
-        self.labels = Labels(graph, self.theme)
+        self.labels = Labels(graph, self.theme, album)
         self.cards = {card.id: card for card in graph.cards}
         self.mirror = graph.mode == "backward"
         self.spine = self._spine()

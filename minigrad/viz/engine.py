@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minigrad.errors import MissingExtra
+from minigrad.viz.dot import source
+from minigrad.viz.heat import Album
 from minigrad.viz.style import FONT
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def render(graph: Graph, kind: str, engine: str = "auto", beside: Path | None = 
             beside.with_suffix(".dot").write_text(graph.dot, encoding="utf-8")
         raise MissingExtra("Graphviz or pygraphviz", f"a drawing as {kind}", "draw")
     try:
-        picture = _run(command, graph.dot)
+        picture = _laid_out(command, graph)
     except subprocess.TimeoutExpired:
         picture = _again(graph, command)
     return _scalable(picture) if kind == "svg" else picture
@@ -59,9 +62,29 @@ def _command(kind: str, engine: str) -> list[str] | None:
     return None
 
 
-def _run(command: list[str], dot: str) -> bytes:
+def _laid_out(command: list[str], graph: Graph) -> bytes:
+    """Lay out, with the heat pictures in files meanwhile, and in an SVG itself in the end."""
+    album = Album()
+    dot = source(graph, album)
+    if not album.files:
+        return _run(command, dot)
+    with tempfile.TemporaryDirectory(prefix="minigrad") as folder:
+        for name, png in album.files.items():
+            Path(folder, name).write_bytes(png)
+        picture = _run(command, dot, folder)
+    if not picture.lstrip().startswith(b"<"):
+        return picture
+    return album.embedded(picture.decode("utf-8")).encode("utf-8")
+
+
+def _run(command: list[str], dot: str, folder: str | None = None) -> bytes:
     done = subprocess.run(
-        command, input=dot.encode("utf-8"), capture_output=True, timeout=TIMEOUT, check=False
+        command,
+        input=dot.encode("utf-8"),
+        capture_output=True,
+        timeout=TIMEOUT,
+        check=False,
+        cwd=folder,
     )
     if done.returncode or not done.stdout:
         message = done.stderr.decode("utf-8", "replace").strip()[-2000:]
@@ -74,7 +97,7 @@ def _again(graph: Graph, command: list[str]) -> bytes:
     cards = len(graph.cards)
     if graph.refold is not None and cards > FEWER:
         try:
-            return _run(command, graph.refold(FEWER).dot)
+            return _laid_out(command, graph.refold(FEWER))
         except subprocess.TimeoutExpired:
             pass
     raise TimeoutError(

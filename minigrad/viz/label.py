@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from minigrad.viz.digest import DIGITS
 from minigrad.viz.graph import Card, Graph, Group
+from minigrad.viz.heat import Album
 from minigrad.viz.markup import Numbers, bar, cell, escape, font, row, table
 from minigrad.viz.style import Theme, clean, heat, ink, number
 
@@ -24,9 +25,9 @@ class _Tint:
 class Labels:
     """Writes the labels of one graph in one theme."""
 
-    def __init__(self, graph: Graph, theme: Theme) -> None:
+    def __init__(self, graph: Graph, theme: Theme, album: Album | None = None) -> None:
         self.graph, self.theme = graph, theme
-        self.numbers = Numbers(theme)
+        self.numbers = Numbers(theme, album)
         self.halves = graph.mode == "both"
         norms = [n for card in graph.cards for n in card.norms if n > 0 and math.isfinite(n)]
         self.most = max(norms, default=1.0)
@@ -137,7 +138,7 @@ class Labels:
             return self.numbers.digits(digest, marks, indexed, upright)
         if digest.rows is not None and self.numbers.afford(digest):
             return self.numbers.mosaic(digest, marks)
-        return self.numbers.histogram(digest, colour)
+        return self.numbers.large(digest, colour)
 
     # A folded module
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.viz.digest import BINS, Digest
+from minigrad.viz.heat import Album, Heat, blocks_text, heat_of
 from minigrad.viz.style import Theme, clean, heat, ink, number
 
 __all__ = ["Numbers", "bar", "cell", "escape", "font", "histogram", "row", "table"]
 
-CELLS = 5000  # coloured cells in one picture: beyond that, histograms
+CELLS = 5000  # coloured cells in one picture: beyond that, heat pictures
+HEATS = 120  # heat pictures in one picture: beyond that, histograms
 LONGEST = 60
 
 
@@ -73,11 +75,16 @@ def histogram(digest: Digest) -> tuple[int, ...]:
 
 
 class Numbers:
-    """Draws digests in one picture, within its budget of cells."""
+    """Draws digests in one picture, within its budget of cells.
 
-    def __init__(self, theme: Theme) -> None:
-        self.theme = theme
-        self.cells = 0
+    Args:
+        theme: Its colours.
+        album: Where heat pictures are kept; None where a picture must be text alone.
+    """
+
+    def __init__(self, theme: Theme, album: Album | None = None) -> None:
+        self.theme, self.album = theme, album
+        self.cells = self.heats = 0
 
     def afford(self, digest: Digest) -> bool:
         """Whether its cells may be drawn one by one, which is taken off the budget."""
@@ -145,6 +152,29 @@ class Numbers:
             written.append(row(*cells))
         size = {"width": side * max(map(len, rows)), "height": side * len(rows)}
         return table(written, fixedsize="TRUE", **size)
+
+    def large(self, digest: Digest, colour: str) -> str:
+        """What is not drawn cell by cell: a heat picture, if it may be one, and a histogram."""
+        heat = digest.heat
+        if heat is None and digest.rows is not None and not digest.integer:
+            width = max(map(len, digest.rows))
+            padded = [[*line, *[0.0] * (width - len(line))] for line in digest.rows]
+            heat = heat_of(np.array(padded))
+        if heat is None or self.album is None or self.heats >= HEATS:
+            return self.histogram(digest, colour)
+        self.heats += 1
+        lines = [row(cell(self.picture(heat, self.album), cellpadding=1))]
+        told = blocks_text(heat)
+        if told:
+            lines.append(row(cell(font(told, 8, self.theme.muted), cellpadding=1)))
+        return table([*lines, row(cell(self.histogram(digest, colour)))])
+
+    def picture(self, heat: Heat, album: Album) -> str:
+        """A heat picture, on the colour of zeros."""
+        width, height = heat.size
+        size = {"width": width, "height": height, "fixedsize": "TRUE"}
+        image = f'<IMG SRC="{album.add(heat)}" SCALE="BOTH"/>'
+        return table([row(cell(image, bgcolor=self.theme.empty, **size))], **size)
 
     def histogram(self, digest: Digest, colour: str) -> str:
         """Bars, and under them the smallest, the mean, the largest and the norm."""

@@ -63,6 +63,7 @@ def write(graph: Graph) -> str:
             "default-src 'none'",
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
+            "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -9,6 +9,7 @@ from typing import Any
 from minigrad.viz.boxes import Palette, Rows, draw_label
 from minigrad.viz.digest import DIGITS, Digest
 from minigrad.viz.graph import Card, Edge, Graph, Group
+from minigrad.viz.heat import Album
 from minigrad.viz.label import Labels
 from minigrad.viz.metrics import width
 from minigrad.viz.style import THEMES, clean, number
@@ -47,10 +48,11 @@ class Story:
     def _draw(self) -> str:
         """Every card as SVG, with its gradient and without; both themes are one drawing."""
         every = [*self.deep.cards, *self.folds]
-        full, bare = [], []
+        full, bare, album = [], [], Album(inline=True)
         for theme in THEMES.values():
             whole = replace(self.deep, cards=every)
-            labels = Labels(whole, theme), Labels(replace(whole, mode=_bare(whole.mode)), theme)
+            values = replace(whole, mode=_bare(whole.mode))
+            labels = Labels(whole, theme, album), Labels(values, theme, album)
             full.append([labels[0].card(card) for card in every])
             bare.append([labels[1].card(_forward(card)) for card in every])
         out = []

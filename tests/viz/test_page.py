@@ -63,7 +63,7 @@ def test_the_policy_allows_this_script_and_this_style_and_nothing_else(loss):
     }
     assert policy == (
         f"default-src 'none'; script-src 'sha256-{hashes['script']}'; "
-        f"style-src 'sha256-{hashes['style']}'; base-uri 'none'; form-action 'none'"
+        f"style-src 'sha256-{hashes['style']}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     for word in (
         "eval(",
