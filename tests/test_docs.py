@@ -1,5 +1,6 @@
 """The documentation holds together: links lead somewhere, pictures are those of their pages."""
 
+import functools
 import inspect
 import itertools
 import json
@@ -51,10 +52,17 @@ def links(page):
 
 
 def anchors(page):
-    """What ``#`` can be followed by: the headings as GitHub and the site write them."""
+    """What ``#`` can be followed by: the headings as GitHub and the site write them.
+
+    The second of two equal ones ends in ``-1``.
+    """
     headings = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), re.M)
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
-    return {heading.strip().replace(" ", "-") for heading in plain}
+    found: list[str] = []
+    for heading in plain:
+        anchor = heading.strip().replace(" ", "-")
+        found.append(f"{anchor}-{found.count(anchor)}" if anchor in found else anchor)
+    return set(found)
 
 
 def broken(page):
@@ -183,17 +191,22 @@ class Html(HTMLParser):
         self.targets += [(tag, value) for key in ("href", "src") if (value := given.get(key))]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
+@functools.cache  # a browser looks at the same site: viz/browser/test_site.py
+def built(folder):
     for package in ("mkdocs", "material", "mkdocstrings_handlers.python"):
         pytest.importorskip(package)
-    where = tmp_path_factory.mktemp("site")
+    where = folder / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
     command += ["-f", str(DOCS / "site" / "mkdocs.yml"), "-d", str(where)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.relative_to(where).as_posix(): Html(path) for path in where.rglob("*.html")}, where
+
+
+@pytest.fixture
+def site(tmp_path_factory):
+    return built(tmp_path_factory.getbasetemp())
 
 
 def test_the_site_has_every_page_and_no_broken_link(site):

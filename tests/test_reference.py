@@ -1,5 +1,6 @@
 """The generated reference says what the registry says."""
 
+import importlib
 import inspect
 import re
 import runpy
@@ -45,6 +46,24 @@ def test_everything_public_has_a_page_and_nothing_else():
     assert not internal & names
 
 
+def test_every_module_has_a_page_with_a_section_for_all_that_it_exports():
+    modules = {path.stem: text for path, text in PAGES.items() if path.parent.name == "modules"}
+    table = page("modules.md")
+    for name, text in modules.items():
+        assert f"](modules/{name}.md)" in table
+        home = importlib.import_module(f"minigrad.{name}")
+        for own in getattr(home, "__all__", ()):
+            if callable(getattr(home, own)) and inspect.getdoc(getattr(home, own)):
+                assert f"\n## {own}\n" in text, f"{name}.{own}"
+    assert {"nn", "optim", "training", "diagnosis", "testing", "viz", "compile"} <= modules.keys()
+    sections = "".join(modules.values())
+    for name in vars(mg)["__all__"]:
+        value = getattr(mg, name)
+        place = getattr(value, "__module__", "minigrad.ops")
+        if callable(value) and not place.startswith(("minigrad.ops", "minigrad.functional")):
+            assert f"\n## {value.__name__}\n" in sections, name
+
+
 def test_the_tables_lead_to_pages_that_are_there():
     for table, folder in (("ops.md", "ops"), ("functional.md", "functional")):
         links = re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", page(table), re.MULTILINE)
@@ -75,6 +94,13 @@ def test_the_tables_lead_to_pages_that_are_there():
         ("ops/linalg.solve.md", "from minigrad.linalg import solve"),
         ("functional/softmax.md", "that of the ops it is composed of"),
         ("functional/softmax.md", "from minigrad import softmax"),
+        ("modules/nn.md", "mg.nn.Linear(in_features, out_features, bias=True, *, init=None"),
+        ("modules/nn.md", ">>> from minigrad.nn import Linear\n"),
+        ("modules/nn.md", "- `forward(query, key=None, value=None, *, key_padding_mask=None"),
+        ("modules/nn.md", "- `load_state_dict(state, strict=True)`: Take over the values of"),
+        ("modules/optim.md", "- amsgrad: Whether the largest mean of squares so far divides"),
+        ("modules/training.md", "mg.fit(model, x, y, "),
+        ("modules/tensor.md", "| [`tensor`](#tensor-1) |"),
     ],
 )
 def test_a_page_says(name, words):

@@ -1,14 +1,13 @@
 """Write the reference from the registry: ``python docs/reference/make.py [--check]``.
 
-One page for each public op and each function composed of ops, two tables that lead to them, and the
-table of the names that PyTorch and JAX give to what is here.
+One page for each public op, each function composed of ops and each module of the rest, tables that
+lead to them, and the table of the names that PyTorch and JAX give to what is here.
 """
 
 from __future__ import annotations
 
-import ast
-import builtins
-import doctest
+import functools
+import importlib
 import inspect
 import re
 import sys
@@ -25,7 +24,29 @@ from minigrad.primitive import NUMPY, REGISTRY, Primitive
 from minigrad.viz.rules import rule_text
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # so that the next line finds its neighbour from wherever this is run
 
+from docstrings import (  # noqa: E402
+    MODULES,
+    arguments,
+    cell,
+    doc,
+    example,
+    paragraphs,
+    public,
+    sentences,
+    signature,
+    summary,
+)
+
+MODULES_PAGE = """# Modules
+
+What is neither an op nor a function composed of ops. Written from the docstrings by
+`docs/reference/make.py`.
+
+| module | what it holds |
+|---|---|
+"""
 OPS = """# Ops
 
 Every op that minigrad has, read from the registry by `docs/reference/make.py`; each name leads to
@@ -60,22 +81,6 @@ They exist here and mean what NumPy means by them.
 | name | what to know |
 |---|---|
 """
-
-
-def cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def doc(name: str) -> str:
-    return inspect.getdoc(public(name)) or ""
-
-
-def public(name: str) -> Any:
-    """What a dotted name at the top level of minigrad is."""
-    found: Any = mg
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def declared(name: str) -> Primitive | None:
@@ -145,71 +150,6 @@ def torch_names(name: str) -> list[str]:
     return sorted({*said, *led} - {name})
 
 
-# What a docstring says
-
-
-def paragraphs(text: str) -> list[str]:
-    """The prose of a docstring: its paragraphs, without the example."""
-    blocks = re.split(r"\n\s*\n", text)
-    return [block for block in blocks if ">>>" not in block]
-
-
-def sentences(text: str, *words: str) -> list[str]:
-    """The sentences of a docstring in which one of the words occurs."""
-    blocks = [block for block in paragraphs(text) if not block.startswith(("Args:", "Raises:"))]
-    found = re.split(r"(?<=\.)\s+(?=[A-Z`])", " ".join(" ".join(blocks).split()))
-    return [s for s in found if any(word in s for word in words)]
-
-
-def example(name: str) -> str:
-    """The example of a docstring, with the imports that let it stand alone."""
-    examples = doctest.DocTestParser().get_examples(doc(name))
-    if not examples:
-        return ""
-    tree = ast.parse("".join(e.source for e in examples))
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-    loads = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    bound |= {alias.asname or alias.name for n in loads for alias in n.names}
-    bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
-    free = {n.id for n in names if isinstance(n.ctx, ast.Load)} - bound
-    lines = [f">>> {line}" for line in imports(name, free)]
-    for e in examples:
-        first, *rest = e.source.rstrip("\n").split("\n")
-        lines += [f">>> {first}", *(f"... {line}" for line in rest)]
-        lines += e.want.rstrip("\n").split("\n") if e.want else []
-    return "\n".join(lines)
-
-
-def imports(name: str, free: Iterable[str]) -> list[str]:
-    """Import lines for the names that an example takes from the module it stands in."""
-    value = public(name)
-    module = sys.modules[value.__module__]
-    lines = ["import numpy as np"] if "np" in free else []
-    lines += ["import minigrad as mg"] if "mg" in free else []
-    ours, linear = [], []
-    for used in sorted(set(free) - {"np", "mg"}):
-        if name == f"linalg.{used}":
-            linear.append(used)
-        elif getattr(mg, used, None) is getattr(module, used, ...):
-            ours.append(used)
-        elif hasattr(module, used):
-            lines.append(f"from {module.__name__} import {used}")
-        elif not hasattr(builtins, used):
-            raise NameError(f"the example of {name} uses {used}, which its module has not")
-    lines += [f"from minigrad import {', '.join(ours)}"] if ours else []
-    return lines + ([f"from minigrad.linalg import {', '.join(linear)}"] if linear else [])
-
-
-def signature(name: str) -> str:
-    parameters = [
-        p.replace(annotation=p.empty) for p in inspect.signature(public(name)).parameters.values()
-    ]
-    text = str(inspect.Signature(parameters))
-    return f"mg.{name}{text}"
-
-
 # Pages
 
 
@@ -242,7 +182,7 @@ def page(name: str, up: str) -> str:
     """The page of one op or function."""
     first, *rest = paragraphs(doc(name))
     parts = [f"# {name}", first, f"```text\n{signature(name)}\n```"]
-    parts += [arguments(b) if re.match(r"(Args|Raises):\n", b) else b for b in rest]
+    parts += [arguments(b) for b in rest]
     rows = "".join(f"| {head} | {text} |\n" for head, text in facts(name))
     parts.append(f"| | |\n|---|---|\n{rows}".rstrip())
     if example(name):
@@ -251,16 +191,83 @@ def page(name: str, up: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def arguments(block: str) -> str:
-    """The ``Args:`` or ``Raises:`` of a docstring as a list."""
-    head, *lines = block.split("\n")
-    lines = [line[4:] for line in lines]
-    items = [f"- {line}" if line[:1].strip() else f"  {line.strip()}" for line in lines]
-    return "\n".join([head, "", *items])
+# Modules
 
 
-def summary(name: str) -> str:
-    return cell(paragraphs(doc(name))[0]) if doc(name) else ""
+def exists(module: str) -> bool:
+    """Whether a module can be imported: some need a package of their own."""
+    try:
+        importlib.import_module(f"minigrad.{module}")
+    except ImportError:
+        return False
+    return True
+
+
+def members(module: str) -> list[str]:
+    """Dotted names of the classes and functions that a module exports."""
+    home = importlib.import_module(f"minigrad.{module}")
+    own = [n for n in mg.__all__ if getattr(getattr(mg, n), "__module__", "") == home.__name__]
+    names = getattr(home, "__all__", own)
+    return [f"{module}.{n}" for n in names if callable(getattr(home, n)) and doc(f"{module}.{n}")]
+
+
+@functools.cache
+def classes() -> frozenset[type]:
+    """Every class that has a section on some page."""
+    found = [public(name) for module in MODULES if exists(module) for name in members(module)]
+    return frozenset(value for value in found if inspect.isclass(value))
+
+
+def methods(kind: type) -> list[str]:
+    """Methods of a class as items of a list, without those of a class that has its own section."""
+    bases = [base for base in kind.__mro__[1:] if base in classes()]
+    told = {name for base in bases for name in vars(base)} - {"forward"}
+    told |= set(getattr(kind, "_fields", ()))
+    items = []
+    for base in [b for b in kind.__mro__ if b not in bases and b.__module__.startswith("minigrad")]:
+        for name, value in vars(base).items():
+            text = inspect.getdoc(value)
+            if name[0] == "_" or name in told or not text or name.endswith("_request"):
+                continue
+            told.add(name)
+            items.append(f"- `{name}{called(value)}`: {cell(arguments(paragraphs(text)[0]))}")
+    return items
+
+
+def called(value: Any) -> str:
+    """The arguments of a method; nothing for a property."""
+    function = getattr(value, "__func__", value)
+    if not inspect.isfunction(function):
+        return ""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters]))
+
+
+def anchor(headings: list[str], heading: str) -> str:
+    """Where a link to a heading leads: ``Tensor`` and ``tensor`` are told apart by a number."""
+    before = [h.lower() for h in headings[: headings.index(heading)]].count(heading.lower())
+    return f"{heading.lower()}-{before}" if before else heading.lower()
+
+
+def module_page(module: str) -> str:
+    """The page of one module: all that it exports, each with its example."""
+    home = importlib.import_module(f"minigrad.{module}")
+    names = members(module)
+    lasts = [name.rpartition(".")[2] for name in names]
+    rows = [f"| [`{n}`](#{anchor(lasts, n)}) | {summary(f'{module}.{n}')} |" for n in lasts]
+    parts = [f"# minigrad.{module}: {MODULES[module]}"]
+    parts += [arguments(block) for block in paragraphs(inspect.getdoc(home) or "")]
+    parts.append("\n".join(["| name | what it is |", "|---|---|", *rows]))
+    for name in names:
+        value = public(name)
+        parts += [f"## {name.rpartition('.')[2]}", f"```text\n{signature(name)}\n```"]
+        parts += [arguments(block) for block in paragraphs(doc(name))]
+        if example(name):
+            parts.append(f"```python\n{example(name)}\n\n```")
+        if inspect.isclass(value) and methods(value):
+            parts.append("\n".join(methods(value)))
+    parts.append("[All modules](../modules.md)")
+    return "\n\n".join(parts) + "\n"
 
 
 def op_row(name: str) -> str:
@@ -293,6 +300,10 @@ def pages() -> dict[Path, str]:
     made[HERE / "ops.md"] = OPS + "\n".join(map(op_row, op_names())) + "\n"
     rows = [f"| [`{n}`](functional/{n}.md) | {summary(n)} |" for n in composed]
     made[HERE / "functional.md"] = FUNCTIONAL + "\n".join(rows) + "\n"
+    there = [module for module in MODULES if exists(module)]
+    made |= {HERE / "modules" / f"{module}.md": module_page(module) for module in there}
+    rows = [f"| [`minigrad.{m}`](modules/{m}.md) | {about} |" for m, about in MODULES.items()]
+    made[HERE / "modules.md"] = MODULES_PAGE + "\n".join(rows) + "\n"
     layers = {f"nn.{name}": f"`{recipe}`, a function" for name, recipe in LAYERS.items()}
     table = {name: f"`{cell(recipe)}`" for name, recipe in RECIPES.items()} | NOTES | layers
     rows = [f"| `{name}` | {cell(text)} |" for name, text in sorted(table.items())]
@@ -303,7 +314,9 @@ def pages() -> dict[Path, str]:
 
 def stale(made: dict[Path, str]) -> list[Path]:
     """Pages that differ from what they should be, are missing, or should not be."""
-    there = set(HERE.rglob("*.md")) - {HERE / "kinks.md"}  # that one is written by hand
+    unknown = [module for module in MODULES if not exists(module)]
+    aside = {HERE / "kinks.md", *(HERE / "modules" / f"{module}.md" for module in unknown)}
+    there = set(HERE.rglob("*.md")) - aside  # kinks.md is written by hand
     changed = {p for p, text in made.items() if p not in there or p.read_text() != text}
     return sorted(changed | (there - set(made)))
 

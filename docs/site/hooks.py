@@ -6,6 +6,7 @@ each becomes the link to the page that the site has of that file; one without a 
 
 import posixpath
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +29,11 @@ ELSEWHERE = {
 ORIGINS = {"readme.md": "README.md", "examples/index.md": "examples/README.md"}
 ORIGINS |= {"benchmarks.md": "benchmarks/RESULTS.md"}
 
-MODULES = {
-    "tensor": "tensors",
-    "graph": "what is recorded, and switching it off",
-    "calculus": "gradients as functions",
-    "primitive": "declaring ops",
-    "nn": "layers",
-    "nn.init": "initial values",
-    "optim": "optimisers",
-    "training": "the training loop",
-    "data": "batches and splits",
-    "serialize": "saving and loading",
-    "viz": "pictures",
-    "viz.listing": "the graph as text",
-    "diagnosis": "what is wrong with a network",
-    "testing": "gradient checks",
-    "testing.gradcheck": "the check of a function",
-    "compile": "compiled programs",
-    "anomaly": "where NaN comes from",
-    "checkpointing": "less memory for more time",
-    "custom": "gradients of one's own",
-    "batching": "vmap",
-    "random": "seeds",
-    "errors": "exceptions",
-}
+MODULES: dict[str, str] = runpy.run_path(str(ROOT / "docs" / "reference" / "docstrings.py"))[
+    "MODULES"
+]
+ELSEWHERE |= {f"docs/reference/modules/{name}.md": f"api/{name}.md" for name in MODULES}
+ELSEWHERE["docs/reference/modules.md"] = "api/index.md"
 
 CSS = """
 .md-grid { max-width: 72rem; }
