@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import array
 import collections
+import contextvars
 import functools
-import sys
+import gc
+import io
+import random
+import time
 import types
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigrad import errors
 from minigrad.compile.program import CompileError
+from minigrad.compile.reach import is_users, named_by, of_class
 from minigrad.errors import MinigradError
 from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor
@@ -47,7 +51,10 @@ class Item:
 
     def set(self, value: Any) -> None:
         """Put something there."""
-        self.container[self.key] = value
+        if value is MISSING:
+            self.container.pop(self.key, None)
+        else:
+            self.container[self.key] = value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +72,10 @@ class Cell:
 
     def set(self, value: Any) -> None:
         """Put something there."""
-        self.cell.cell_contents = value
+        if value is not MISSING:
+            self.cell.cell_contents = value
+        elif self.get() is not MISSING:
+            del self.cell.cell_contents
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,18 +129,79 @@ class Grad:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ClassItem:
+    """An attribute of a class."""
+
+    owner: type
+    name: str
+
+    def get(self) -> Any:
+        """What is there now; of a property what it calls."""
+        value = vars(self.owner).get(self.name, MISSING)
+        if isinstance(value, staticmethod | classmethod):
+            return value.__func__
+        return value.fget if isinstance(value, property) else value
+
+    def set(self, value: Any) -> None:
+        """Put something there."""
+        setattr(self.owner, self.name, value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variable:
+    """The value of a ``ContextVar``."""
+
+    variable: contextvars.ContextVar[Any]
+
+    def get(self) -> Any:
+        """What is there now."""
+        return self.variable.get(MISSING)
+
+    def set(self, value: Any) -> None:
+        """Put something there."""
+        self.variable.set(value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """What a set or a deque holds, as text: guarded, never replaced."""
+    """What a set, a deque or an array of text holds, as text: guarded, never replaced."""
 
     container: Any
 
     def get(self) -> Any:
         """What is there now."""
-        items = [repr(x) if isinstance(x, PLAIN) else f"#{id(x)}" for x in self.container]
-        return str(sorted(items) if isinstance(self.container, set) else items)
+        held = self.container
+        if isinstance(held, np.ndarray) and held.dtype.kind != "O":
+            return f"{held.dtype} {held.shape} {held.tobytes()!r}"
+        items = [
+            repr(x) if isinstance(x, PLAIN) else f"#{id(x)}"
+            for x in (held.flat if isinstance(held, np.ndarray) else held)
+        ]
+        return str(sorted(items) if isinstance(held, set) else items)
 
     def set(self, value: Any) -> None:
         """Leave it: nothing replaces it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position:
+    """Where a stream of Python's stands, or a file: one that moves makes each call another."""
+
+    stream: Any
+
+    def get(self) -> Any:
+        """What is there now, as text."""
+        if isinstance(self.stream, np.random.RandomState):
+            return str(self.stream.get_state(legacy=False))
+        if isinstance(self.stream, random.Random):
+            return str(self.stream.getstate())
+        try:
+            return "closed" if self.stream.closed else str(self.stream.tell())
+        except OSError:  # text that is iterated over does not tell
+            return f"moving since {time.monotonic_ns()}"
+
+    def set(self, value: Any) -> None:
+        """Leave it: what was read is read."""
 
 
 class Replaced:
@@ -153,8 +224,7 @@ class Walk:
 
     Attributes:
         states: Every place with what was there, in the order in which they were found.
-        sizes: Every dict and list with its keys or its length.
-        generators: Streams of random numbers.
+        sizes: Every dict and list with its keys or its length, and what classes have.
     """
 
     def __init__(self, root: Any, name: str = "") -> None:
@@ -168,15 +238,13 @@ class Walk:
             value, path = self._stack.pop()
             mark = len(self._stack)
             for place, inner, content in self._inside(value, path):
-                if content is MISSING:
-                    continue
                 if len(self.states) >= LIMIT:
                     raise CompileError(
                         f"a compiled step can reach more than {LIMIT} values, up to {inner}: hand "
                         "data over as arguments instead of as globals or attributes"
                     )
                 self.states.append(State(place, inner, content))
-                if not isinstance(content, PLAIN):
+                if not isinstance(content, PLAIN) and content is not MISSING:
                     self._stack.append((content, inner))
             self._stack[mark:] = self._stack[mark:][::-1]  # what was found first is next
 
@@ -199,32 +267,61 @@ class Walk:
                 if value.grad is not None:
                     self.owners[id(value.grad)] = value
                 yield Grad(value), f"{path}.grad"
-        elif isinstance(value, dict):
+        elif isinstance(value, dict | list | tuple):
+            yield from self._of_container(value, path)
+        elif isinstance(value, types.FunctionType):
+            yield from of_function(value)
+        elif isinstance(value, type):
+            if is_users(value):
+                self.sizes.append((vars(value), tuple(k for k in vars(value) if k != "_label")))
+            yield from ((ClassItem(base, n), f"{base.__name__}.{n}") for base, n in of_class(value))
+        elif isinstance(value, contextvars.ContextVar):
+            yield Variable(value), value.name
+        elif isinstance(value, set | collections.deque | bytearray | array.array):
+            yield Contents(value), path
+        elif isinstance(value, np.ndarray):
+            if value.dtype.kind not in "biufc":
+                yield Contents(value), path
+        elif isinstance(value, random.Random | np.random.RandomState) or _is_file(value):
+            yield Position(value), path
+        elif not self._leads_on(value, path) and not _opaque(value):
+            yield from self._of_object(value, path)
+
+    def _of_container(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
+        if isinstance(value, dict):
             keys = [key for key in value if key != "_label"]
             self.sizes.append((value, tuple(keys)))
             yield from ((Item(value, key), _inner(path, key)) for key in keys)
         elif isinstance(value, list):
             self.sizes.append((value, len(value)))
             yield from ((Item(value, i), f"{path}[{i}]") for i in range(len(value)))
-        elif isinstance(value, tuple):
+        else:
             self._stack.extend((part, f"{path}[{i}]") for i, part in enumerate(value))
-        elif isinstance(value, types.FunctionType):
-            yield from _of_function(value)
-        elif isinstance(value, types.MethodType):
-            self._stack += [(value.__func__, path), (value.__self__, "self")]
-        elif isinstance(value, functools.partial):
-            self._stack += [(value.func, path), (value.args, path), (value.keywords, path)]
-        elif isinstance(value, type):
-            yield from _of_class(value)
-        elif hasattr(type(value), "__wrapped_function__"):  # compiled already: what it runs counts
-            self._stack.append((value.__wrapped_function__, path))
-        elif isinstance(value, set | collections.deque | bytearray | array.array):
-            yield Contents(value), path
-        elif not _opaque(value):
+        if type(value).__module__ != "builtins":
             yield from self._of_object(value, path)
 
+    def _leads_on(self, value: Any, path: str) -> bool:
+        """Whether a value is no state itself but leads to some, which is noted to be looked at."""
+        if isinstance(value, types.MethodType):
+            inner = [(value.__func__, path), (value.__self__, "self")]
+        elif isinstance(value, functools.partial):
+            inner = [(value.func, path), (value.args, path), (value.keywords, path)]
+        elif hasattr(type(value), "__wrapped_function__"):  # compiled already: what it runs counts
+            inner = [(value.__wrapped_function__, path)]
+        elif isinstance(value, types.BuiltinMethodType | types.MethodWrapperType):
+            bound = value.__self__
+            inner = [] if isinstance(bound, types.ModuleType | type) else [(bound, path)]
+        elif isinstance(value, types.MappingProxyType):
+            inner = [(held, path) for held in gc.get_referents(value)]
+        elif isinstance(value, weakref.ref):
+            inner = [(value(), path)]
+        else:
+            return False
+        self._stack += inner
+        return True
+
     def _of_object(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
-        if _own(type(value)):
+        if is_users(type(value)):
             self._stack.append((type(value), type(value).__name__))
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
@@ -243,110 +340,40 @@ def _inner(path: str, key: Any) -> str:
     return f"{path}[{key!r}]" if isinstance(key, str | int) else f"{path}[...]"
 
 
-def _own(thing: Any) -> bool:
-    """Whether a class or function is the user's, so that its code may read state.
-
-    Told by the file, since a user's module may be called like one of Python's.
-    """
-    home = str(getattr(thing, "__module__", "builtins"))
-    code = getattr(thing, "__code__", None)
-    if isinstance(code, types.CodeType):
-        return _of_user(code.co_filename)
-    file = getattr(sys.modules.get(home), "__file__", None)
-    return home == "__main__" if file is None else _of_user(file)
-
-
-_LIBRARIES = tuple(str(Path(m.__file__).parent) for m in (np, errors) if m.__file__)
-_PYTHON = str(Path(types.__file__).parent)
-
-
-def _of_user(file: str) -> bool:
-    if file.startswith("<frozen") or file.startswith(_LIBRARIES):
-        return False
-    return not file.startswith(_PYTHON) or "site-packages" in file
+def _is_file(value: Any) -> bool:
+    return isinstance(value, io.IOBase) and not value.closed and value.seekable()
 
 
 _LEAVES = (
-    *(np.ndarray, np.random.Generator, np.random.BitGenerator, np.ufunc, Primitive, MinigradError),
+    *(np.random.Generator, np.random.BitGenerator, np.ufunc, Primitive, MinigradError),
     *(types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.FrameType),
-    *(types.GeneratorType, types.MappingProxyType, set, frozenset, slice),
+    *(frozenset, slice),
 )
+
+
+_MARKS = ("__next__", "_traced_value")  # of iterators, and of what stands for values in a trace
 
 
 def _opaque(value: Any) -> bool:
     """Whether a value is told apart by its identity alone."""
-    return isinstance(value, _LEAVES) or hasattr(type(value), "__next__")
+    return isinstance(value, _LEAVES) or any(hasattr(type(value), x) for x in _MARKS)
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _of_function(function: Any) -> Iterator[tuple[Any, str]]:
-    """Variables of enclosing functions, and the globals that the code names."""
+def of_function(function: Any) -> Iterator[tuple[Any, str]]:
+    """Variables of enclosing functions, defaults, and the globals that the code names."""
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         yield Cell(cell), name
     if isinstance(getattr(function, "__wrapped__", None), types.FunctionType):
         yield Item(vars(function), "__wrapped__"), function.__name__
-    if function.__defaults__:
-        for i, value in enumerate(function.__defaults__):
-            if not isinstance(value, PLAIN):
-                yield Item(list(function.__defaults__), i), function.__name__
-    if not _own(function):
+    if not is_users(function):
+        if not all(isinstance(value, PLAIN) for value in function.__defaults__ or ()):
+            yield Slot(function, "__defaults__"), function.__name__
         return
-    scope = function.__globals__
-    names = {name: None for code in _codes(function.__code__) for name in code.co_names}
-    for name in names:
-        if name in scope:
-            yield Item(scope, name), name
-            module = scope[name]
-            if isinstance(module, types.ModuleType) and _own_module(module):
-                inner = vars(module)
-                yield from ((Item(inner, n), f"{name}.{n}") for n in names if n in inner)
+    for part in ("__code__", "__defaults__", "__kwdefaults__"):
+        yield Slot(function, part), f"{function.__name__}.{part}"
+    for container, name, path in named_by(function):
+        yield Item(container, name), path
 
 
-def _own_module(module: types.ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    return module.__name__ not in sys.builtin_module_names if file is None else _of_user(file)
-
-
-def _of_class(kind: type) -> Iterator[tuple[Any, str]]:
-    """Methods, whose code may read state, and plain attributes of a user's class."""
-    for base in kind.__mro__:
-        if not _own(base):
-            continue
-        for name, value in vars(base).items():
-            if isinstance(value, staticmethod | classmethod):
-                value = value.__func__
-            if isinstance(value, property):
-                value = value.fget
-            if isinstance(value, types.FunctionType) or (
-                isinstance(value, PLAIN) and not name.startswith("__")
-            ):
-                yield ClassItem(base, name), f"{kind.__name__}.{name}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassItem:
-    """An attribute of a class: read and guarded, never replaced."""
-
-    owner: type
-    name: str
-
-    def get(self) -> Any:
-        """What is there now."""
-        value = vars(self.owner).get(self.name, MISSING)
-        if isinstance(value, staticmethod | classmethod):
-            return value.__func__
-        return value.fget if isinstance(value, property) else value
-
-    def set(self, value: Any) -> None:
-        """Put something there."""
-        setattr(self.owner, self.name, value)
-
-
-Place = Item | Cell | Slot | Data | Grad | ClassItem
+Place = Item | Cell | Slot | Data | Grad | ClassItem | Variable

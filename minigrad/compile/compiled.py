@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from minigrad.compile.bind import DECIDED, Miss, bind
+from minigrad.compile.doors import observed
 from minigrad.compile.emit import emit_program
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
@@ -20,7 +21,7 @@ from minigrad.compile.plan import plan
 from minigrad.compile.program import CompileError, Program, RunEagerly
 from minigrad.compile.same import difference
 from minigrad.compile.trace import Key, Recorded, trace
-from minigrad.compile.traced import tape_of
+from minigrad.tensor import Tensor, record
 from minigrad.viz.graph import Graph
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
@@ -72,6 +73,8 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled code if it fits the call, else trace the call."""
+        if Tensor.__primitive__ is not record and observed():
+            return self.function(*args, **kwargs)
         with self._lock:
             self.calls += 1
             if self._latest is not None:
@@ -86,8 +89,6 @@ class Compiled:
 
     def _search(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Look for another specialisation that fits; trace if there is none."""
-        if tape_of(*args, *kwargs.values()) is not None:  # inside of another compiled function
-            return self.function(*args, **kwargs)
         decided: list[Entry] = []  # whose guards hold, but not a check of data
         for entry in reversed(self._entries):  # guards that are code are quicker than a look
             if entry.call is not None and entry.call is not self._latest:

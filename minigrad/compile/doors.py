@@ -11,12 +11,15 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from minigrad import checkpointing, random, walks
+from minigrad.anomaly import mode
 from minigrad.autodiff import backward
+from minigrad.batching import LEVELS
 from minigrad.compile.interpret import constant, onlooker
 from minigrad.compile.program import CompileError
 from minigrad.compile.tape import Tape, current, where
@@ -25,9 +28,10 @@ from minigrad.functional import adaptive, pooling
 from minigrad.interposing import interposed
 from minigrad.tensor import Tensor, wrap
 
-__all__ = ["LOCK", "TracedGenerator", "open_doors"]
+__all__ = ["LOCK", "TracedGenerator", "observed", "open_doors"]
 
 LOCK = threading.RLock()
+_TRACING: ContextVar[bool] = ContextVar("tracing", default=False)
 _asarray, _pull, _recorded = np.asarray, walks.Walk.pull, checkpointing._Segment.recorded
 _FUNCTIONS = (
     *("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh"),
@@ -35,12 +39,20 @@ _FUNCTIONS = (
 )
 
 
-def _let_through(x: Any, dtype: Any = None, **options: Any) -> Any:
-    if isinstance(x, Traced):
-        return x if dtype is None else x.astype(dtype)
-    if isinstance(x, Number) and dtype is None:
-        return x
-    return _asarray(x, dtype, **options)
+def observed() -> bool:
+    """Whether each op is looked at here and now: by a trace, a ``vmap`` or ``detect_anomaly``.
+
+    A compiled function runs as it is written then.
+    """
+    return _TRACING.get() or bool(LEVELS.get()) or mode() is not None
+
+
+def _let_through(a: Any, dtype: Any = None, *order: Any, **options: Any) -> Any:
+    if isinstance(a, Traced):
+        return a if dtype is None else a.astype(dtype)
+    if isinstance(a, Number) and dtype is None:
+        return a
+    return _asarray(a, dtype, *order, **options)
 
 
 def _of_number(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,9 +166,9 @@ def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
     """Let traced values through inside the block; draws of the global stream are ``stream``'s."""
     originals = {name: getattr(math, name) for name in _FUNCTIONS}
     replaced = [(m, name, getattr(m, name)) for m, name in (*_WRITING, *_INDEXED)]
-    token = random._GENERATOR.set(stream)
+    token, tracing = random._GENERATOR.set(stream), _TRACING.set(True)
     try:
-        np.asarray = _let_through  # type: ignore[assignment]
+        np.asarray = _let_through
         Tensor.backward = _backward
         walks.Walk.pull = _pull_traced  # type: ignore[method-assign]
         checkpointing._Segment.recorded = _at_once  # type: ignore[method-assign]
@@ -178,3 +190,4 @@ def open_doors(stream: np.random.Generator, tape: Tape) -> Iterator[None]:
         walks.Walk.pull = _pull  # type: ignore[method-assign]
         checkpointing._Segment.recorded = _recorded  # type: ignore[method-assign]
         random._GENERATOR.reset(token)
+        _TRACING.reset(tracing)

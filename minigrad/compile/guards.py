@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.compile.capture import PLAIN, Cell, ClassItem, Data, Grad, Item, Slot
+from minigrad.compile.capture import (
+    MISSING,
+    PLAIN,
+    Cell,
+    ClassItem,
+    Data,
+    Grad,
+    Item,
+    Position,
+    Slot,
+    Variable,
+)
 from minigrad.compile.program import Input
 from minigrad.compile.trace import Argument, Key, Recorded, key_of
 from minigrad.graph import RECORDING
@@ -62,7 +73,7 @@ def mismatch(
                     f"{state.path} is {'there' if state.value is None else 'not there'} now",
                     None,
                 )
-        elif not isinstance(state.place, Data) and not _holds(state.value, now):
+        elif not isinstance(state.place, Data | Position) and not _holds(state.value, now):
             number = type(state.value) in (int, float) and type(now) is type(state.value)
             said = f"{state.path} was {_short(state.value)}, is {_short(now)}"
             return said, key_of(state.place) if number else None
@@ -70,12 +81,19 @@ def mismatch(
 
 
 def _holds(before: Any, now: Any) -> bool:
-    if isinstance(before, np.ndarray | np.random.Generator):  # an input, or not even asked for
+    if _handed_in(before):  # an input, or not even asked for
         return type(now) is type(before)
     if isinstance(before, tuple) and isinstance(now, tuple):
         pairs = zip(before, now, strict=False)
         return len(before) == len(now) and all(_holds(a, b) for a, b in pairs)
     return same(before, now)
+
+
+def _handed_in(value: Any) -> bool:
+    """Whether a program is given what stands there: guarded by its kind, not by identity."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufc"
+    return isinstance(value, np.random.Generator)
 
 
 def _unlike(given: Input, now: Any) -> bool:
@@ -88,7 +106,7 @@ def _unlike(given: Input, now: Any) -> bool:
 
 
 def _short(x: Any) -> str:
-    text = repr(x)
+    text = "not there" if x is MISSING else repr(x)
     return text if len(text) <= 40 else f"a {type(x).__name__}"
 
 
@@ -157,7 +175,18 @@ def read(place: Any, bound: Bound) -> str:
         return f"{bound.name(place.tensor, 't')}.grad"
     if isinstance(place, Slot):
         return f"{bound.name(place.owner)}.{place.name}"
+    if isinstance(place, ClassItem):
+        return f"{bound.name(place.owner)}.__dict__[{place.name!r}]"
+    if isinstance(place, Variable):
+        return f"{bound.name(place.variable)}.get({bound.name(MISSING)})"
     return f"{bound.name(place, 'place')}.get()"
+
+
+def _missing(place: Any, bound: Bound) -> str:
+    """The test that nothing is at a place yet."""
+    if isinstance(place, Item) and isinstance(place.key, str):
+        return f"{place.key!r} not in {bound.name(place.container, 'c')}"
+    return f"{bound.name(place, 'place')}.get() is {bound.name(MISSING)}"
 
 
 def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
@@ -168,12 +197,14 @@ def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
         tests.append(f"len({bound.name(container, 'c')}) == {len(container)}")
     for state in recorded.walk.states:
         place, value = state.place, state.value
-        if isinstance(place, Data) or id(place) in inputs:
+        if isinstance(place, Data | Position) or id(place) in inputs:
             continue
         if isinstance(place, Grad):
             sign = "is" if value is None else "is not"
             tests.append(f"{read(place, bound)} {sign} None")
-        elif isinstance(value, np.ndarray | np.random.Generator):
+        elif value is MISSING:
+            tests.append(_missing(place, bound))
+        elif _handed_in(value):
             tests.append(f"{read(place, bound)}.__class__ is {bound.name(type(value))}")
         elif isinstance(value, tuple):
             known = bound.name(value)
@@ -181,9 +212,8 @@ def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
                 f"({read(place, bound)} is {known} or holds({known}, {read(place, bound)}))"
             )
         elif isinstance(place, ClassItem):
-            name = bound.name(place.owner)
-            if isinstance(vars(place.owner).get(place.name), PLAIN):
-                tests.append(f"{name}.__dict__[{place.name!r}] is {bound.name(value)}")
+            raw = vars(place.owner).get(place.name)  # what stands around a function, too
+            tests.append(f"{read(place, bound)} is {bound.name(raw)}")
         elif isinstance(value, PLAIN) and value is not None and not isinstance(value, bool):
             known, now = bound.name(value), read(place, bound)
             tests.append(f"({now} is {known} or same({known}, {now}))")

@@ -9,6 +9,7 @@ import dis
 import functools
 import itertools
 import sys
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -55,10 +56,17 @@ class Tape:
         self.updating: dict[Value, Any] = {}
         self.inputs: set[Value] = set()
         self.titles: dict[str, str] = {}
+        self.thread = threading.get_ident()
         self.open = True
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Carry out one call on traced operands, and write it down."""
+        if threading.get_ident() != self.thread:
+            raise CompileError(
+                f"{function}: another thread is tracing a function that can reach this array, as "
+                "its first calls are: make them before the threads start, or let threads that "
+                "share a model wait for each other"
+            )
         if not self.open:
             raise CompileError(
                 f"{function}: a value of a compiled step was used after the step had ended; "

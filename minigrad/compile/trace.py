@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import enum
 import random as python_random
-from collections.abc import Callable
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from minigrad import random
-from minigrad.compile.capture import MISSING, PLAIN, Contents, Data, Grad, Item, Replaced, Walk
+from minigrad.compile.capture import (
+    MISSING,
+    PLAIN,
+    Contents,
+    Data,
+    Grad,
+    Item,
+    Position,
+    Replaced,
+    Walk,
+)
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
-from minigrad.compile.traced import Number, Traced
+from minigrad.compile.traced import Number, Traced, of_ducks
 from minigrad.graph import RECORDING
+from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
 
@@ -39,6 +53,25 @@ class Part:
     def set(self, value: Any) -> None:
         """Refuse: tuples do not change."""
         raise CompileError("a part of a tuple was replaced")
+
+
+class Watched:
+    """An iterator while a step is traced: that it is asked for more makes each call another."""
+
+    def __init__(self, iterator: Any, path: str, moved: dict[str, None]) -> None:
+        self._iterator, self._path, self._moved = iterator, path, moved
+
+    def __iter__(self) -> Watched:
+        return self
+
+    def __next__(self) -> Any:
+        self._moved[self._path] = None
+        return next(self._iterator)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("send", "throw", "close"):
+            self._moved[self._path] = None
+        return getattr(self._iterator, name)
 
 
 class Stream:
@@ -96,7 +129,7 @@ def key_of(place: Any) -> Key:
     """What tells a place from others as long as its container lives."""
     if isinstance(place, Item):
         return id(place.container), place.key
-    for name in ("cell", "tensor", "owner", "place"):
+    for name in ("cell", "tensor", "owner", "place", "variable"):
         if hasattr(place, name):
             return id(getattr(place, name)), getattr(place, "name", getattr(place, "index", ""))
     return id(place), ""
@@ -110,6 +143,7 @@ class _Run:
         self.program = Program(getattr(function, "__name__", type(function).__name__))
         self.tape = Tape(_call.__code__)
         self.installed: dict[int, Any] = {}
+        self.moved: dict[str, None] = {}  # iterators that were asked for more
 
     def stand_in(self, now: Any, kind: Kind, path: str, place: Any) -> Any:
         """A traced value in the place of an array, a number or a generator."""
@@ -151,6 +185,11 @@ class _Run:
             tensor._name = x._name
             return tensor
         if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc":
+            if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+                raise CompileError(
+                    f"an argument of a compiled function is a {type(x).__name__}, which computes "
+                    "otherwise than an array: pass np.asarray(x)"
+                )
             return self.stand_in(x, "argument", path, place)
         if x.__class__ in (int, float) and ("argument", place.index) in self.promoted:
             return self.stand_in(x, "number", path, place)
@@ -192,6 +231,8 @@ class _Run:
             return self.stand_in(value, "generator", path, place)
         if value.__class__ in (int, float) and (key_of(place) in self.promoted or _varies(place)):
             return self.stand_in(value, "number", path, place)
+        if hasattr(type(value), "__next__"):
+            return Watched(value, path, self.moved)
         return value
 
     def parts(self, value: tuple[Any, ...], place: Any, path: str) -> Any:
@@ -212,14 +253,14 @@ class _Run:
         for i, state in enumerate(walk.states):
             before = self.installed.get(i, state.value)
             after = state.place.get()
-            if after is before or (isinstance(state.place, Contents) and after == before):
+            looked_at = isinstance(state.place, Contents | Position)
+            if after is before or (looked_at and after == before):
                 continue
-            if isinstance(state.place, Contents) or not self.update(
-                state.place, state.path, before, after
-            ):
+            if looked_at or not self.update(state.place, state.path, before, after):
                 made.append(state.path)
             elif state.value.__class__ in (int, float) and isinstance(after, int | float | Number):
                 changed.add(key_of(state.place))
+        made.extend(self.moved)
         for container, keys in walk.sizes:
             if isinstance(keys, int):
                 same = len(container) == keys
@@ -291,6 +332,8 @@ def concrete(x: Any) -> Any:
         return x._now
     if isinstance(x, TracedGenerator):
         return MISSING
+    if isinstance(x, Watched):
+        return x._iterator
     if isinstance(x, tuple):
         parts = [concrete(part) for part in x]
         if all(part is None for part in parts):
@@ -351,6 +394,7 @@ def trace(
         copies = [
             (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
             for c, _ in walk.sizes
+            if isinstance(c, dict | list)
         ]
         stream = Stream()
         streams = [s.value for s in walk.states if isinstance(s.value, np.random.Generator)]
@@ -368,11 +412,17 @@ def trace(
                     "same at every call: draw from rng = np.random.default_rng(seed), or mg.random"
                 )
             return _finish(run, walk, out, given, (args, kwargs), root, judge)
-        except BaseException:
+        except BaseException as error:
+            said = error if isinstance(error, CompileError) else of_ducks(error)
+            if said is None:  # raised by the function itself, which leaves what it did so far
+                _settle(root, walk, run)
+                raise
             restore(walk, copies)
             for generator, state in bits.values():
                 generator.state = state
-            raise
+            if said is error:
+                raise
+            raise said from error
         finally:
             run.tape.open = False
 
@@ -392,6 +442,7 @@ def _finish(
     run.collect(walk, made, changed)
     program = run.program
     program.instructions = run.tape.instructions
+    visited = {id(x) for x in walk.values()}
     known = {id(state.place.tensor) for state in walk.states if isinstance(state.place, Data)}
 
     def leaf(x: Any) -> Leaf:
@@ -402,6 +453,12 @@ def _finish(
             program.results.append(x._traced_value)
             return Leaf("array" if isinstance(x, Traced) else "number", len(program.results) - 1)
         fixed = isinstance(x, Tensor) and id(x) not in known
+        if not fixed and id(x) not in visited and _made_anew(x):
+            raise CompileError(
+                f"{program.name} returns a {type(x).__name__} that each call makes anew, which "
+                "compiled code can't: return Tensors, arrays, numbers, or tuples, lists, dicts and "
+                "dataclasses of them"
+            )
         return Leaf("constant" if fixed else "object", item=x)
 
     def plain(x: Any) -> Any:
@@ -420,6 +477,15 @@ def _finish(
     _settle(root, walk, run)
     recording = RECORDING.get()
     return Recorded(program, result, tree, walk, given, run.tape, call, recording, changed, made)
+
+
+def _made_anew(x: Any) -> bool:
+    """Whether an object that was not there before may hold what the call computed."""
+    if isinstance(x, types.FunctionType):
+        return x.__closure__ is not None
+    if isinstance(x, (*PLAIN, type, types.ModuleType, enum.Enum, np.ufunc, Primitive)):
+        return False
+    return hasattr(x, "__dict__") or isinstance(x, Iterator | set | deque | bytearray)
 
 
 def _legacy() -> Any:

@@ -8,6 +8,7 @@ of the program.
 from __future__ import annotations
 
 import operator
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +27,7 @@ from minigrad.compile.tape import (
     where,
 )
 
-__all__ = ["Number", "Traced"]
+__all__ = ["Number", "Traced", "of_ducks", "tape_of"]
 
 _NUMBERS = (bool, int, float)
 
@@ -90,6 +91,13 @@ class _Ducks:
 
     def __init__(self, tape: Tape, value: Value, now: Any) -> None:
         self._tape, self._traced_value, self._now = tape, value, now
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """What ``isinstance`` tells a user's code, which may decide by it; not the library's."""
+        if sys._getframe(1).f_code.co_filename.startswith((PACKAGE, NUMPY)):
+            return type(self)
+        return np.ndarray if isinstance(self, Traced) else type(self._now)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Write down a ufunc or one of its methods."""
@@ -174,6 +182,29 @@ _ABOUT = frozenset(
 )
 
 
+def of_ducks(error: BaseException) -> CompileError | None:
+    """What to say of an exception that only a trace meets; None if the function itself raised it.
+
+    An attribute that arrays have and ducks have not, or a type that was looked at.
+    """
+    text = str(error)
+    asked = isinstance(error, AttributeError) and isinstance(error.obj, _Ducks)
+    named = isinstance(error, TypeError) and re.search(r"\b(Traced|Number|TracedGenerator)\b", text)
+    if not asked and not named:
+        return None
+    place, trail = "", error.__traceback__
+    while trail is not None:
+        file = trail.tb_frame.f_code.co_filename
+        if not file.startswith((PACKAGE, NUMPY)):
+            place = f" at {file}:{trail.tb_lineno}"
+        trail = trail.tb_next
+    what = f"has no .{error.name} to follow" if isinstance(error, AttributeError) else text
+    return CompileError(
+        f"a value that a compiled step computes can't be used so{place} ({what}): use functions of "
+        "NumPy or minigrad, or leave this part out of what is compiled"
+    )
+
+
 def _binary(ufunc: np.ufunc, *, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def method(self: Traced, other: Any) -> Any:
         if _foreign(other):
@@ -188,6 +219,7 @@ class Traced(_Ducks):
     """An array while a step is traced."""
 
     __slots__ = ()
+
     base = None
     name = _node = node = None  # what dispatch and errors ask of an array
     __array_priority__ = 500.0
@@ -351,6 +383,14 @@ class Number(_Ducks):
     def item(self) -> Any:
         """Return the number itself, which becomes a check."""
         return self._read("read")
+
+    def __repr__(self) -> str:
+        return repr(self._read("printed"))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._read("printed"), spec)
+
+    __str__ = __repr__
 
 
 def _arithmetic(sign: str, *, swapped: bool = False) -> Callable[[Any, Any], Any]:

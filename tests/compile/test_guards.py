@@ -310,16 +310,15 @@ def test_data_that_decides_makes_a_kind_of_its_own():
 
 def test_calls_that_disagree_change_nothing():
     weight = mg.tensor(np.ones(3), requires_grad=True, name="weight")
-    optimizer, ticks = optim.SGD([weight], learning_rate=0.1), itertools.count()
-    hidden = iter([ticks])  # the walk does not follow what a builtin holds
+    optimizer = optim.SGD([weight], learning_rate=0.1)
 
     @mg.compile
     def step(x):
         optimizer.zero_grad()
-        loss = (weight * x).sum() * (1.0 + next(ticks))
+        loss = (weight * x).sum() * time.perf_counter()
         loss.backward()
         optimizer.step()
-        return loss, hidden
+        return loss
 
     step(np.ones(3))
     step(np.ones(3))  # now there is a gradient, as there will be at every later call

@@ -1,0 +1,474 @@
+"""Wherever Python may hold state, a change of it is seen at the next call."""
+
+import collections
+import contextvars
+import functools
+import io
+import itertools
+import os
+import random
+import sys
+import threading
+import types
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.compile import CompileError
+from tests.compile.steps import batches, network, training
+
+X = np.arange(6.0).reshape(2, 3) + 1
+NUMBER = 2.0
+VARIABLE = contextvars.ContextVar("VARIABLE", default=2.0)
+PACKAGE: Any = types.ModuleType("package")
+PACKAGE.config = types.ModuleType("package.config")
+PACKAGE.config.rate = 2.0
+sys.modules["package_of_settings"] = PACKAGE
+
+
+class Settings:
+    """State of a class."""
+
+    rates = [2.0]  # noqa: RUF012
+    array = np.full(3, 2.0)
+
+    def scaled(self, x):
+        return x * 2.0
+
+
+class Held:
+    """A descriptor with a value of its own."""
+
+    def __init__(self):
+        self.value = 2.0
+
+    def __get__(self, instance, owner):
+        return self.value
+
+
+class Holder:
+    held = Held()
+
+
+class Names(dict[str, float]):
+    """A dict with attributes."""
+
+
+def in_a_list_of_a_class():
+    return lambda x: x * Settings.rates[0], lambda: Settings.rates.__setitem__(0, 5.0)
+
+
+def in_an_array_of_a_class():
+    return lambda x: x * Settings().array, lambda: Settings.array.__setitem__(0, 5.0)
+
+
+def in_a_method():
+    settings = Settings()
+
+    def change():
+        Settings.scaled = lambda self, x: x * 5.0  # type: ignore[method-assign]
+
+    return lambda x: settings.scaled(x), change
+
+
+def in_a_descriptor():
+    return lambda x: x * Holder().held, lambda: setattr(vars(Holder)["held"], "value", 5.0)
+
+
+def in_a_default():
+    def function(x, rate=2.0):
+        return x * rate
+
+    return function, lambda: setattr(function, "__defaults__", (5.0,))
+
+
+def in_a_list_that_is_a_default():
+    array = np.full(3, 2.0)
+
+    def function(x, rates=(2.0, array)):  # a tuple, whose arrays are inputs
+        return x * rates[1]
+
+    return function, lambda: array.__setitem__(0, 5.0)
+
+
+def in_a_default_by_keyword():
+    def function(x, *, rate=2.0):
+        return x * rate
+
+    return function, lambda: setattr(function, "__kwdefaults__", {"rate": 5.0})
+
+
+def in_code():
+    def inner(x):
+        return x * 2.0
+
+    def other(x):
+        return x * 5.0
+
+    return lambda x: inner(x), lambda: setattr(inner, "__code__", other.__code__)
+
+
+def in_an_attribute_of_a_dict():
+    names: Any = Names()
+    names.rate = 2.0
+    return lambda x: x * names.rate, lambda: setattr(names, "rate", 5.0)
+
+
+def behind_a_bound_method():
+    rates = {"a": 2.0}
+    read = rates.get
+    return lambda x: x * read("a", 0.0), lambda: rates.update(a=5.0)
+
+
+def behind_a_read_only_view():
+    rates = {"a": 2.0}
+    view = types.MappingProxyType(rates)
+    return lambda x: x * view["a"], lambda: rates.update(a=5.0)
+
+
+def behind_a_weak_reference():
+    settings: Any = Settings()
+    settings.rate, settings.keep = 2.0, settings
+    reference: Any = weakref.ref(settings)
+    return lambda x: x * reference().rate, lambda: setattr(settings, "rate", 5.0)
+
+
+def behind_a_cache():
+    rates = ["two"]
+    lengths = functools.lru_cache(lambda: 2.0 if rates[0] == "two" else 5.0)
+
+    def change():
+        rates[0] = "five"
+        lengths.cache_clear()
+
+    return lambda x: x * lengths(), change
+
+
+def in_a_module_of_a_module():
+    return lambda x: x * PACKAGE.config.rate, lambda: setattr(PACKAGE.config, "rate", 5.0)
+
+
+def in_a_module_imported_inside():
+    def function(x):
+        from package_of_settings import config  # type: ignore[import-not-found]
+
+        return x * config.rate
+
+    return function, lambda: setattr(PACKAGE.config, "rate", 5.0)
+
+
+def in_a_context():
+    return lambda x: x * VARIABLE.get(), lambda: VARIABLE.set(5.0)
+
+
+def in_a_thread_local():
+    local = threading.local()
+    local.rate = 2.0
+    return lambda x: x * local.rate, lambda: setattr(local, "rate", 5.0)
+
+
+def in_the_environment():
+    return (
+        lambda x: x * float(os.environ.get("RATE_OF_A_TEST", "2")),
+        lambda: os.environ.__setitem__("RATE_OF_A_TEST", "5"),
+    )
+
+
+def in_a_global_by_its_name():
+    return lambda x: x * globals()["NUMBER"], lambda: globals().update(NUMBER=5.0)
+
+
+def in_a_global_that_appears():
+    def function(x):
+        return x * (APPEARS if "APPEARS" in globals() else 2.0)  # type: ignore[name-defined] # noqa: F821
+
+    return function, lambda: globals().update(APPEARS=5.0)
+
+
+def in_a_global_before_a_builtin():
+    return lambda x: x * abs(-2.0), lambda: globals().update(abs=lambda x: 5.0)
+
+
+def in_a_variable_that_appears():
+    def function(x):
+        try:
+            return x * later
+        except NameError:
+            return x
+
+    def change():
+        cells: Any = function.__closure__
+        cells[0].cell_contents = 5.0
+
+    if len(X) > 2:  # it never is: the variable has no value yet
+        later = 0.0
+    return function, change
+
+
+def in_an_array_of_text():
+    words = np.array(["two", "five"])
+    return lambda x: x * (2.0 if words[0] == "two" else 5.0), lambda: words.__setitem__(0, "six")
+
+
+def in_an_array_of_objects():
+    things = np.array([2.0, "five"], dtype=object)
+    return lambda x: x * things[0], lambda: things.__setitem__(0, 5.0)
+
+
+PLACES = {
+    name: make
+    for name, make in vars().items()
+    if name.startswith(("in_", "behind_")) and callable(make)
+}
+
+
+@pytest.fixture
+def restored(monkeypatch):
+    """Put back what a change of a class, of globals or of the environment left."""
+    monkeypatch.setattr(Settings, "rates", [2.0])
+    monkeypatch.setattr(Settings, "array", np.full(3, 2.0))
+    monkeypatch.setattr(Settings, "scaled", Settings.scaled)
+    monkeypatch.setattr(PACKAGE.config, "rate", 2.0)
+    monkeypatch.delenv("RATE_OF_A_TEST", raising=False)
+    before = dict(globals())
+    yield
+    os.environ.pop("RATE_OF_A_TEST", None)
+    globals().update(before)
+    for name in globals().keys() - before.keys():
+        del globals()[name]
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("place", PLACES)
+def test_a_change_is_seen(place):
+    function, change = PLACES[place]()
+    compiled = mg.compile(function)
+
+    def agree(first):
+        for k in range(first, first + 4):
+            np.testing.assert_array_equal(compiled(X + k), function(X + k))
+        return compiled.traces
+
+    def run():
+        settled = agree(0)
+        before = np.array(function(X))
+        change()
+        assert not np.array_equal(function(X), before)
+        agree(4)
+        assert settled < 4
+
+    contextvars.copy_context().run(run)
+
+
+def numbers():
+    yield from (1.0, 1.0, 1.0, 2.0, 2.0, 3.0)
+
+
+STREAMS: dict[str, Any] = {
+    "cycle": (lambda: itertools.cycle([1.0, 1.0, 1.0, 2.0]), next),
+    "generator": (numbers, next),
+    "list": (lambda: iter([1.0, 1.0, 1.0, 2.0, 2.0, 3.0]), next),
+    "queue": (lambda: collections.deque([1.0, 1.0, 1.0, 2.0, 2.0, 3.0]), lambda q: q.popleft()),
+    "file": (lambda: io.StringIO("1\n1\n1\n2\n2\n3\n"), lambda f: float(f.readline())),
+    "lines": (lambda: io.StringIO("1\n1\n1\n2\n2\n3\n"), lambda f: float(next(f))),
+    "random": (lambda: random.Random(2), lambda r: float(r.random() < 0.8)),
+    "legacy": (
+        lambda: np.random.RandomState(2),
+        lambda r: float(r.random_sample() < 0.8),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_moves_on_is_never_a_constant(name):
+    make, read = STREAMS[name]
+    stream, twin = make(), make()
+    compiled = mg.compile(lambda x: x * read(stream))
+    for k in range(6):
+        np.testing.assert_array_equal(compiled(X + k), (X + k) * read(twin))
+    assert compiled.traces == 6
+    assert "made or replaced" in compiled.explain()
+
+
+def test_an_iterator_beside_the_step_does_not_stop_it():
+    holder = types.SimpleNamespace(rate=2.0, batches=iter([1, 2, 3]))
+    compiled = mg.compile(lambda x: x * holder.rate)
+    for _ in range(4):
+        compiled(X)
+    assert compiled.traces == 2
+    assert next(holder.batches) == 1
+
+
+def test_the_type_is_that_of_an_array_or_a_number():
+    rate = {"now": 1.0}
+
+    def function(x):
+        scale = 2.0 if isinstance(rate["now"], float) else 3.0
+        return x * scale * rate["now"] if isinstance(x, np.ndarray) else x
+
+    compiled = mg.compile(function)
+    for k in range(6):
+        rate["now"] = 1.0 + k
+        np.testing.assert_array_equal(compiled(X), function(X))
+
+
+def test_an_exception_of_the_step_leaves_what_it_did():
+    def make():
+        model, count = network(3, 4, 2), {"steps": 0}
+        plain = training(model, optim.SGD(model.parameters(), learning_rate=0.1))
+
+        def step(x, y):
+            loss = plain(x, y)
+            count["steps"] += 1
+            if count["steps"] % 3 == 0:
+                raise KeyError("every third")
+            return loss
+
+        return step, model, count
+
+    (eager, model, count), (written, twin, counted) = make(), make()
+    compiled = mg.compile(written)
+    for x, y in batches(9, 5, 3, 2):
+        for step in (eager, compiled):
+            try:
+                step(x, y)
+            except KeyError:
+                assert count["steps"] % 3 == 0
+        assert count == counted
+        for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+            np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=0, atol=1e-12)
+
+
+class Plain:
+    def __init__(self, value):
+        self.value = value
+
+
+MADE = {
+    "object": lambda x: Plain(x * 2.0),
+    "generator": lambda x: (row for row in x * 2.0),
+    "function": lambda x: lambda: x * 2.0,
+    "set": lambda x: {1, 2},
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_each_call_makes_anew_is_not_returned(name):
+    with pytest.raises(CompileError, match="that each call makes anew"):
+        mg.compile(MADE[name])(X)
+
+
+def test_what_was_there_before_may_be_returned():
+    holder = Plain(3.0)
+    compiled = mg.compile(lambda x: (x * holder.value, holder, mg.relu, np.float32, "text"))
+    for k in range(4):
+        out = compiled(X + k)
+        np.testing.assert_array_equal(out[0], (X + k) * 3.0)
+        assert out[1:] == (holder, mg.relu, np.float32, "text")
+
+
+def test_what_only_a_trace_meets_says_so():
+    with pytest.raises(CompileError, match=r"test_reach.py:\d+ \(has no .tobytes"):
+        mg.compile(lambda x: x.tobytes())(X)
+    with pytest.raises(CompileError, match="is a MaskedArray"):
+        mg.compile(lambda x: x * 2.0)(np.ma.masked_array(X))
+
+
+def test_it_runs_as_written_where_each_op_is_looked_at():
+    compiled = mg.compile(lambda x: mg.log(x).sum())
+    for _ in range(3):
+        compiled(X)
+    np.testing.assert_allclose(mg.vmap(compiled)(X).numpy(), np.log(X).sum(axis=1))
+    with (
+        np.errstate(invalid="ignore"),
+        mg.detect_anomaly(),
+        pytest.raises(FloatingPointError, match="log"),
+    ):
+        compiled(mg.tensor(-X))
+
+
+def test_a_compiled_function_inside_another_that_hands_it_nothing():
+    weight = mg.tensor(np.ones(3), requires_grad=True)
+    inner = mg.compile(lambda: (weight * 2.0).sum())
+    for _ in range(3):
+        inner()
+    outer = mg.compile(lambda x: inner() * x)
+    for k in range(5):
+        weight.data = np.full(3, float(k))
+        np.testing.assert_allclose(outer(X).numpy(), X * 6.0 * k)
+
+
+def test_another_thread_works_on_while_one_traces():
+    """What it computes is its own; what it takes of the traced state is told, never recorded."""
+    weight = mg.tensor(np.ones(3), requires_grad=True, name="weight")
+    inside, done = threading.Event(), threading.Event()
+    told: list[Any] = []
+
+    @mg.compile
+    def step(x):
+        out = x * weight
+        inside.set()
+        assert done.wait(5)
+        return out.sum()
+
+    def other():
+        assert inside.wait(5)
+        x = mg.tensor([1.0, 2.0], requires_grad=True)
+        (x * np.asarray([3, 4], float, "C")).sum().backward()
+        told.append(x.grad)
+        try:
+            told.append(weight * 2.0)
+        except CompileError as error:
+            told.append(str(error))
+        done.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    try:
+        assert step(X).item() == X.sum()
+    finally:
+        done.set()
+        thread.join()
+    np.testing.assert_array_equal(told[0].numpy(), [3.0, 4.0])
+    assert "another thread is tracing" in told[1]
+    assert step(X).item() == X.sum()
+
+
+def test_everything_that_training_may_change_between_steps():
+    """Tied layers, a new group, loaded state, settings, frozen and replaced arrays, a dtype."""
+
+    def make():
+        model = network(3, 3, 3)
+        optimizer = optim.Adam(model.parameters(), learning_rate=0.1)
+        return model, optimizer, training(model, optimizer)
+
+    (model, optimizer, eager), (twin, theirs, step) = make(), make()
+    compiled = mg.compile(step)
+
+    def freeze(model, optimizer):
+        model.layers[2].bias.requires_grad = False
+        model.layers[2].bias.grad = None
+
+    changes: dict[int, Any] = {
+        4: lambda m, o: setattr(m.layers[2], "weight", m.layers[0].weight),
+        8: lambda m, o: o.groups.append(
+            {**o.groups[0], "parameters": [nn.Parameter(np.ones(3), name="more")]}
+        ),
+        12: lambda m, o: (o.load_state_dict(o.state_dict()), m.load_state_dict(m.state_dict())),
+        16: lambda m, o: o.groups[0].update(beta1=0.5, learning_rate=0.01),
+        20: freeze,
+        24: lambda m, o: setattr(m.layers[0].bias, "data", np.full(3, 0.25)),
+        28: lambda m, o: m.layers.append(mg.tanh),
+    }
+    for k, (x, y) in enumerate(batches(32, 5, 3, 3)):
+        if k in changes:
+            changes[k](model, optimizer)
+            changes[k](twin, theirs)
+        assert compiled(x, y).item() == pytest.approx(eager(x, y).item(), abs=1e-12), k
+        for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+            np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=0, atol=1e-12)
+    assert compiled.traces < 24
