@@ -22,7 +22,9 @@ from minigrad.functional.patches import *
 from minigrad.functional.pooling import *
 from minigrad.functional.probability import *
 from minigrad.functional.regression import *
+from minigrad.functional.resampling import *
 from minigrad.functional.similarity import *
+from minigrad.functional.unpooling import *
 
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(

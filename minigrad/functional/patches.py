@@ -16,7 +16,7 @@ from minigrad.functional.convolution import (
 from minigrad.ops.window import Ints, each
 from minigrad.primitive import Array
 
-__all__ = ["fold", "pixel_shuffle", "pixel_unshuffle", "unfold"]
+__all__ = ["channel_shuffle", "fold", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
 
 @composite
@@ -159,3 +159,27 @@ def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
     x = ops.reshape(x, (*lead, channels, height // r, r, width // r, r))
     x = ops.transpose(x, (*range(n + 1), n + 2, n + 4, n + 1, n + 3))
     return ops.reshape(x, (*lead, channels * r * r, height // r, width // r))
+
+
+@composite
+def channel_shuffle(x: Array, groups: int) -> Array:
+    """Channels dealt out anew: the first of each group, the second of each, and so on.
+
+    ``x`` is ``(batch, channels, ...)``. Between grouped convolutions this lets groups meet
+    (Zhang et al., ShuffleNet, 2018).
+
+    Raises:
+        ShapeError: If ``groups`` does not divide the channels.
+
+    >>> import numpy as np
+    >>> channel_shuffle(np.arange(6.0).reshape(1, 6, 1), 2).ravel()
+    array([0., 3., 1., 4., 2., 5.])
+    """
+    x, (n,) = as_operand(x), each(groups, 1, "channel_shuffle: groups", 1)
+    if len(x.shape) < 2 or x.shape[1] % n:
+        problem = f"expected (batch, channels, ...), with a multiple of {n} channels"
+        hint = "pass groups that divide the channels"
+        raise misfit("channel_shuffle", [described(x, "x")], problem, hint)
+    batch, channels, *size = x.shape
+    parted = ops.reshape(x, (batch, n, channels // n, *size))
+    return ops.reshape(ops.swapaxes(parted, 1, 2), (batch, channels, *size))

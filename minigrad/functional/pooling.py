@@ -1,4 +1,4 @@
-"""Pooling: one number of each window, its largest or its mean.
+"""Pooling: one number of each window, its largest, its mean or its norm.
 
 Channels stand before the spatial axes, ``(batch, channels, height, width)``, as in PyTorch; the
 batch axis may be missing.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.functional.composition import composite
+from minigrad.functional.composition import composite, floating
 from minigrad.functional.convolution import described, images, misfit, padded, spans
 from minigrad.ops.correlation import window_product
 from minigrad.ops.window import Ints, each, window_view
@@ -26,6 +26,9 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -102,7 +105,7 @@ def first_largest(windows: Array, n: int) -> Array:
     return choice
 
 
-def _max_pool(
+def largest(
     function: str,
     n: int,
     x: Any,
@@ -111,7 +114,8 @@ def _max_pool(
     padding: Ints,
     dilation: Ints,
     ceil_mode: bool,
-) -> Array:
+) -> tuple[Array, Array]:
+    """``x`` with its border, and the place of each window's largest element in it."""
     x = images(function, x, n)
     kernel = each(kernel_size, n, f"{function}: kernel_size", 1)
     steps = kernel if stride is None else each(stride, n, f"{function}: stride", 1)
@@ -128,7 +132,12 @@ def _max_pool(
     rows = [math.prod(data.shape[axis + 1 :]) for axis in axes]
     within = _sums([np.arange(k) * d * r for k, d, r in zip(kernel, gaps, rows, strict=True)])
     starts = [np.arange(c) * s * r for c, s, r in zip(counts, steps, rows, strict=True)]
-    return picked(x, n, _sums(starts) + within.ravel()[choice])
+    return x, _sums(starts) + within.ravel()[choice]
+
+
+def _max_pool(function: str, n: int, x: Any, *window: Any) -> Array:
+    x, index = largest(function, n, x, *window)
+    return picked(x, n, index)
 
 
 def _sums(parts: Sequence[Array]) -> Array:
@@ -352,3 +361,82 @@ def avg_pool3d(
         count_include_pad,
         divisor_override,
     )
+
+
+def _lp_pool(
+    n: int, x: Any, norm_type: float, kernel_size: Ints, stride: Ints | None, ceil_mode: bool
+) -> Array:
+    function = f"lp_pool{n}d"
+    if not norm_type > 0:
+        raise ValueError(f"{function}: norm_type is positive, not {norm_type}")
+    x = floating(x)
+    elements = math.prod(each(kernel_size, n, f"{function}: kernel_size", 1))
+    mean = _avg_pool(function, n, x**norm_type, kernel_size, stride, 0, ceil_mode, True, None)
+    # A root has an infinite slope at 0, so it is taken of 1 there and not selected.
+    zero = ops.equal(mean, 0)
+    roots = (ops.where(zero, 1.0, mean) * float(elements)) ** (1 / norm_type)
+    return ops.where(zero, 0.0, roots)
+
+
+@composite
+def lp_pool1d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window of ``(batch, channels, length)``.
+
+    The parameters are those of :func:`lp_pool2d`.
+
+    >>> lp_pool1d(np.array([[3.0, 4.0, 0.0, 0.0]]), 2, 2)
+    array([[5., 0.]])
+    """
+    return _lp_pool(1, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite
+def lp_pool2d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window of images.
+
+    A sum of 0 has gradient 0, where PyTorch's is NaN. A window of ``ceil_mode`` that reaches beyond
+    the image counts as if its mean went on there, as in PyTorch.
+
+    Args:
+        x: ``(batch, channels, height, width)``, or without the batch.
+        norm_type: The power: 1 sums, and a large one takes the largest.
+        kernel_size: Height and width of a window, or one number for both.
+        stride: How far a window is from the next one; by default as far as it is long.
+        ceil_mode: Whether a last window may reach beyond the image.
+
+    Raises:
+        ShapeError: If a window is larger than the image.
+        ValueError: If the power is not positive.
+
+    >>> lp_pool2d(np.array([[[3.0, 0.0], [0.0, 4.0]]]), 2, 2)
+    array([[[5.]]])
+    """
+    return _lp_pool(2, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+@composite
+def lp_pool3d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """As :func:`lp_pool2d`, of windows of ``(batch, channels, depth, height, width)``.
+
+    >>> lp_pool3d(np.ones((1, 2, 2, 2)), 1, 2)
+    array([[[[8.]]]])
+    """
+    return _lp_pool(3, x, norm_type, kernel_size, stride, ceil_mode)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import ops
+from minigrad.errors import Operand, ShapeError
 from minigrad.functional.composition import composite, floating, floored, in_dtype, widened
 from minigrad.primitive import Array
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
+__all__ = ["cdist", "cosine_similarity", "normalize", "pairwise_distance"]
 
 
 def length(x: Array, p: float, axis: int | tuple[int, ...], keepdims: bool = True) -> Array:
@@ -99,3 +100,33 @@ def pairwise_distance(
     _is_norm("pairwise_distance", p)
     x1, x2 = two(x1, x2)
     return in_dtype(length(widened(x1) - widened(x2) + eps, p, -1, keepdims), x1.dtype)
+
+
+@composite
+def cdist(x1: Array, x2: Array, p: float = 2.0) -> Array:
+    """p-norm of the difference of every row of ``x1`` and every row of ``x2``.
+
+    ``(..., n, features)`` and ``(..., m, features)`` give ``(..., n, m)``; axes before broadcast.
+    Differences are computed one by one, so that close rows of large numbers keep their digits; the
+    distance of equal rows is 0, with gradient 0. PyTorch's ``pdist(x)`` is what stands above the
+    diagonal: ``cdist(x, x)[np.triu_indices(n, 1)]``.
+
+    Raises:
+        ShapeError: If rows have different lengths, or there are none.
+        ValueError: If ``p`` is negative.
+
+    >>> import numpy as np
+    >>> cdist(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[3.0, 4.0]]))
+    array([[5.],
+           [4.]])
+    """
+    _is_norm("cdist", p)
+    x1, x2 = two(x1, x2)
+    if min(len(x1.shape), len(x2.shape)) < 2 or x1.shape[-1] != x2.shape[-1]:
+        operands = [Operand("x1", x1.shape, str(x1.dtype)), Operand("x2", x2.shape, str(x2.dtype))]
+        raise ShapeError(
+            f"cdist: {operands[0]} and {operands[1]}: expected (..., n, features) and (..., m, "
+            "features): x[None] makes a row of a vector"
+        )
+    a, b = ops.expand_dims(widened(x1), -2), ops.expand_dims(widened(x2), -3)
+    return in_dtype(length(a - b, p, -1, False), x1.dtype)

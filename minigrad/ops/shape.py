@@ -393,6 +393,9 @@ def pad(x: Array, pad_width: Widths, mode: str = "constant", constant_values: An
         pad_width = _widths(pad_width, len(np.shape(x)))
     if mode == "constant":
         return _pad(x, pad_width, constant_values)
+    if mode in ("replicate", "circular"):
+        here = "edge" if mode == "replicate" else "wrap"
+        raise ValueError(f"pad: PyTorch's mode {mode!r} is NumPy's: write mode={here!r}")
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(
             f"pad: mode {mode!r} has no gradient rule; 'constant', 'edge', 'reflect', 'symmetric' "

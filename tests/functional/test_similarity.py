@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import functional as F  # noqa: N812, as everybody calls it
+from minigrad.errors import ShapeError
 from tests.functional.agreement import Case, agrees, alike, smooth, value_and_gradients
 
 RNG = np.random.default_rng(0)
@@ -126,3 +127,34 @@ def test_cosine_along_an_axis_that_broadcasts_counts_every_copy():
     a, b = np.arange(1.0, 7.0).reshape(2, 3), np.array([[2.0, -1.0, 3.0]])
     wanted = F.cosine_similarity(a, np.broadcast_to(b, a.shape), 0)
     np.testing.assert_allclose(F.cosine_similarity(a, b, 0), wanted, rtol=1e-15)
+
+
+# Distances of all pairs
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.0, np.inf])
+def test_distances_of_all_pairs(p):
+    x, y = RNG.normal(size=(2, 4, 3)), RNG.normal(size=(2, 5, 3))
+    case = Case(lambda a, b: F.cdist(a, b, p), None, [x, y])
+    alike(case)
+    if p:
+        smooth(case._replace(arrays=[x[0, :2], y[0, :2]]), 1 if p == np.inf else 2)
+    torch = pytest.importorskip("torch")
+    np.testing.assert_allclose(
+        F.cdist(x, y, p), torch.cdist(torch.tensor(x), torch.tensor(y), p).numpy(), rtol=1e-12
+    )
+    assert F.cdist(x[0].astype("f2"), y.astype("f2")).shape == (2, 4, 5)
+
+
+def test_equal_rows_have_distance_and_gradient_zero():
+    x = mg.tensor(A + 1e8, requires_grad=True)
+    out = F.cdist(x, x)
+    assert (np.diag(out.data) == 0).all()
+    np.testing.assert_allclose(out.data, F.cdist(A, A), rtol=1e-6)
+    out.sum().backward()
+    assert x.grad is not None
+    assert np.isfinite(x.grad.data).all()
+    with pytest.raises(ShapeError, match=r"cdist: .*x\[None\] makes a row"):
+        F.cdist(A[0], A)
+    with pytest.raises(ValueError, match="p is not negative"):
+        F.cdist(A, A, -1.0)
