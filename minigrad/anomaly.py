@@ -21,7 +21,7 @@ import numpy as np
 
 from minigrad.autodiff import backward
 from minigrad.errors import MinigradError, MutationError
-from minigrad.graph import SCOPE, Node
+from minigrad.graph import LINE, SCOPE, Node
 from minigrad.interposing import interposed
 from minigrad.primitive import Plan, Primitive
 from minigrad.tensor import Tensor
@@ -47,7 +47,8 @@ class _Notes:
         if len(self.lines) >= _REMEMBERED:
             for known in (self.lines, self.sums):
                 known.pop(next(iter(known)))
-        self.lines[node.serial] = _line()
+        line = self.lines[node.serial] = _line()
+        node.names = {**(node.names or {}), LINE: line}  # for pictures, also after the block
         self.sums[node.serial] = tuple(_checksum(value) for value in _asked(node))
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
 SCOPE: ContextVar[Scope | None] = ContextVar("scope", default=None)
 SERIAL = itertools.count()
+LINE = -2  # where a node keeps what line recorded it
 
 
 class Scope:
@@ -68,7 +69,8 @@ class Node:
         params: Static parameters of the call.
         serial: Creation number; the order of serials is a topological order.
         scope: Where in the model it was recorded.
-        names: What Tensors were called: of this node at -1, of its constants at their positions.
+        names: What Tensors were called: of this node at -1, of its constants at their positions;
+            and at ``LINE`` the line that recorded it, under ``detect_anomaly``.
         owner: Weak reference to the Tensor whose ``.grad`` backward fills.
         mutated: For a leaf, the serial at which its array was last changed in place.
     """

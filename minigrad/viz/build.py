@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from minigrad.graph import Scope
 from minigrad.viz import diagnose
+from minigrad.viz.cost import bytes_of, flops_of
 from minigrad.viz.describe import describe_composite, describe_fold, describe_op, inside
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.fold import Fold, Scopes, Unit, fold_tape
@@ -125,6 +126,11 @@ class Builder:
         card = Card(f"n{k}", kind, self.namer.of(v.index))
         card.shape = v.shape if v.dtype else None
         card.dtype, card.value, card.gradient, card.step = v.dtype, v.value, v.gradient, v.step
+        card.bytes, card.saved = bytes_of(v), sum(self.vertices[m].saved for m in unit.members)
+        counts = [flops_of(self.vertices[m], self.vertices) for m in unit.members]
+        known = [n for n in counts if n is not None]
+        card.flops = sum(known) if known else None
+        card.line = v.line
         card.group = self.homes[unit.home] if unit.home is not None else None
         card.path = unit.home.path if unit.home is not None else ""
         if v.kind == "op" and unit.kind == "vertex":

@@ -198,7 +198,9 @@ class _Writer:
     def tooltip(self, card: Card) -> str:
         name = f"{card.path}.{card.title}" if card.path else card.title
         shape = "" if card.shape is None else f" {card.shape}"
-        return _quoted(f"{name}{shape} {card.dtype}".strip())
+        what = f"{name}{shape} {card.dtype}".strip()
+        line = f" · made at {card.line}" if card.line else ""
+        return _quoted(f"{what}{line}")
 
     def edge(self, edge: Edge) -> None:
         t, spine = self.theme, (edge.source, edge.target) in self.spine

@@ -47,6 +47,11 @@ class Card:
         norms: Gradient norm of the folded parameters; for a repeat one for each time.
         twin: For a card of the backward row, the forward card above it.
         note: A line of its own, such as why there is no gradient.
+        flops: Floating point operations of the forward call, or of those that were folded; None
+            where they are not counted.
+        bytes: Of the value.
+        saved: Bytes kept for the backward step and not by an earlier one, parameters apart.
+        line: The line that recorded it, known under :func:`minigrad.detect_anomaly`.
     """
 
     id: str
@@ -68,6 +73,10 @@ class Card:
     norms: list[float] = field(default_factory=list)
     twin: str | None = None
     note: str = ""
+    flops: int | None = None
+    bytes: int = 0
+    saved: int = 0
+    line: str = ""
 
 
 @dataclass

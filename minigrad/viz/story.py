@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from minigrad.viz.boxes import Palette, Rows, draw_label
+from minigrad.viz.cost import cost_text
 from minigrad.viz.digest import DIGITS, Digest
 from minigrad.viz.graph import Card, Edge, Graph, Group
 from minigrad.viz.heat import Album
@@ -42,6 +43,7 @@ class Story:
             _folded(self.deep, group, self.members[group.id]) for group in self.deep.groups
         ]
         self.hung = _hung(self.deep)
+        self.saved = sum(card.saved for card in self.deep.cards)
         self.sizes: dict[str, _Sizes] = {}
         self.cards = self._draw()
 
@@ -125,6 +127,8 @@ class Story:
             "note": card.note,
             "ops": card.ops,
             "params": card.params,
+            "cost": cost_text(card, self.saved),
+            "line": card.line,
         }
 
     def _edges(self) -> list[list[Any]]:
@@ -207,7 +211,11 @@ def _folded(graph: Graph, group: Group, members: list[Card]) -> Card:
     if last is not None:
         card.shape, card.dtype = last.shape, last.dtype
         card.value, card.gradient = last.value, last.gradient
+        card.bytes = last.bytes
     card.ops, card.params = group.ops, group.params
+    card.saved = sum(c.saved for c in members)
+    counts = [c.flops for c in members if c.flops is not None]
+    card.flops = sum(counts) if counts else None
     card.norms = [] if group.norm is None else [group.norm]
     found = [issue for issue in graph.issues if issue.card in inside]
     found.sort(key=lambda issue: _WORST.index(issue.kind) if issue.kind in _WORST else 9)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minigrad.graph import Node, Scope
+from minigrad.graph import LINE, Node, Scope
 from minigrad.primitive import OUT, Array, Primitive
 from minigrad.tensor import Tensor
 from minigrad.viz.diagnose import Finding
@@ -33,6 +34,8 @@ class Vertex:
         pulls: Positions of the inputs that get a gradient.
         step: Turn in the backward walk, from 1; 0 if it was not reached.
         serial: Creation number of its node; -1 if it has none.
+        saved: Bytes that its backward step keeps and no step before it does, parameters apart.
+        line: Where it was recorded, if that is known.
         label: Name of an op where it is not that of its primitive.
         rules: Gradient rules of such an op, in words.
     """
@@ -54,6 +57,8 @@ class Vertex:
     gradient: Digest | None = None
     step: int = 0
     serial: int = -1
+    saved: int = 0
+    line: str = ""
     label: str = ""
     rules: tuple[str, ...] = ()
 
@@ -102,6 +107,7 @@ class Reader:
         self.arrays: dict[int, Array] = {}
         self.raw: dict[tuple[int, int], Any] = {}
         self.dtypes: dict[Any, str] = {}
+        self.held: set[int] = set()  # buffers of which it is known that something keeps them
         self.of_node: dict[Node, int] = {}
         self.of_array: dict[int, int] = {}
         for node in self.nodes:
@@ -122,6 +128,7 @@ class Reader:
             self.of_node[node] = vertex.index
             if array is not None:
                 self.arrays[vertex.index] = array
+                self.held.add(id(_buffer(array)))
             return
         known = self.constants(node)
         labels = tuple(self.constant(a, None) for a in _label_arrays(node.params))
@@ -140,6 +147,8 @@ class Reader:
                 if constant is not None:
                     vertex.numbers[i] = np.asarray(constant).ravel()[0].item()
         self.of_node[node], vertex.serial = vertex.index, node.serial
+        # Of the file its name: where it lies is nobody's business who is shown the picture.
+        vertex.line = re.sub(r"^.*[/\\]", "", (node.names or {}).get(LINE, ""))
         vertex.primitive, vertex.params, vertex.scope = node.primitive, node.params, node.scope
         vertex.parents = tuple(parents)
         vertex.inputs = tuple(dict.fromkeys(p for p in (*parents, *labels) if p is not None))
@@ -196,6 +205,18 @@ class Reader:
                 owner = -1 if parent is None else parent
             if owner >= 0 and array is not None:
                 self.arrays.setdefault(owner, array)
+            if isinstance(array, np.ndarray) and array.ndim:
+                buffer = _buffer(array)
+                if id(buffer) not in self.held:
+                    self.held.add(id(buffer))
+                    vertex.saved += buffer.nbytes
+
+
+def _buffer(array: Array) -> Array:
+    """The array that owns the memory which a view keeps alive."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:

@@ -101,7 +101,7 @@ def test_healthy_models_have_no_issues(name):
 
 
 def test_the_first_view_of_ten_thousand_ops_takes_less_than_two_seconds():
-    loss, took = SCENES["chain"](), []
+    loss, took = SCENES["chain"](), list[float]()
     while not took or (took[-1] > 2.0 and len(took) < 4):
         start = os.times()
         picture = draw(loss)._repr_svg_()

@@ -603,7 +603,7 @@ if (model.examples > 1) {
 for (const card of model.cards) drawings.get(card.id).append(drawn("title"));
 for (const [id, drawing] of drawings) {
   const card = cards.get(id);
-  drawing.lastChild.textContent = [card.name, card.shape, card.dtype].filter(Boolean).join(" ");
+  drawing.lastChild.textContent = [[card.name, card.shape, card.dtype].filter(Boolean).join(" "), card.cost, card.line].filter(Boolean).join("\n");
   drawing.setAttribute("role", "button");
   if (groups.has(id)) drawing.setAttribute("aria-expanded", "false");
 }

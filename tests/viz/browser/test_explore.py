@@ -101,6 +101,7 @@ def test_a_click_shows_every_number_of_a_card(page, loss):
     assert details.locator("h2").inner_text() == "act.relu"
     assert "⚠ unit 2 is dead: 0 for all 3 examples" in details.inner_text()
     assert "∂L/∂in = g" in details.inner_text()
+    assert "72 B · 9 FLOPs forward · keeps 72 B for backward" in details.inner_text()
     card = draw(loss()).cards[5]
     tables = details.locator("table").all()
     for table, digest in zip(tables, (card.value, card.gradient), strict=True):
