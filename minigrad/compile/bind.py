@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.compile.capture import Data
+from minigrad.compile.capture import Data, Held
 from minigrad.compile.guards import Bound, read, source_of_guard
 from minigrad.compile.program import Input, Update, Value
 from minigrad.compile.trace import Argument, Leaf, Recorded, Stream, TensorPlace
@@ -31,14 +31,14 @@ MISS, DECIDED = Miss(), Miss()  # a guard did not hold; the guards did, but a ch
 
 def bind(recorded: Recorded, source: str, functions: dict[str, Any]) -> Callable[..., Any]:
     """Make the function ``call(args, kwargs)`` of a program's source; it may return a ``Miss``."""
-    return _Binder(recorded).make(source, functions)
+    return Binder(recorded).make(source, functions)
 
 
 class _Never(Exception):
     """What a program without checks raises: nothing."""
 
 
-class _Binder:
+class Binder:
     """Lines of the generated function."""
 
     def __init__(self, recorded: Recorded) -> None:
@@ -134,7 +134,15 @@ class _Binder:
             self.before.append(f"    v{i} = random._GENERATOR.get() or random._DEFAULT[0]")
             self.names.append(f"v{i}")
             return
-        self.guards.append(f"    v{i} = {read(place, self.bound)}")
+        if isinstance(place, Held):
+            self.guards += [
+                f"    h{i} = {read(place.place, self.bound)}",
+                f"    if h{i}.__class__ is not Tensor or h{i}._node is not None:",
+                "        return MISS",
+                f"    v{i} = h{i}._data",
+            ]
+        else:
+            self.guards.append(f"    v{i} = {read(place, self.bound)}")
         self.names.append(f"v{i}")
         if value.weak:
             kind = value.weak.__name__
@@ -224,6 +232,8 @@ class _Binder:
         if isinstance(place, TensorPlace):
             at = read(place.place, self.bound)
             return [f"    {at} = wrap({name})"]
+        if isinstance(place, Held):
+            return [f"    {read(place.place, self.bound)}._data = {name}"]
         if isinstance(place, Data) and place.owner is None:
             tensor = self.bound.name(place.tensor, "t")
             lines = [f"    {tensor}._data = {name}"]
@@ -275,6 +285,6 @@ def _after_a_draw(functions: list[str]) -> list[str]:
 
 def _owned(array: Any, place: Any) -> Any:
     """A copy of an array that others hold, put in its place."""
-    copy = np.array(array)
+    copy = np.array(array, order="C")
     place.set(copy)
     return copy

@@ -28,7 +28,7 @@ from minigrad.errors import MinigradError
 from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor
 
-__all__ = ["Cell", "Data", "Grad", "Item", "Place", "Replaced", "State", "Walk"]
+__all__ = ["Cell", "Data", "Grad", "Held", "Item", "Place", "Replaced", "State", "Walk"]
 
 LIMIT = 50_000  # places: a step that can reach more has its data in a global
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range)
@@ -204,6 +204,22 @@ class Position:
         """Leave it: what was read is read."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """The array of whatever Tensor a place holds, where a step puts another one at each call."""
+
+    place: Any
+
+    def get(self) -> Any:
+        """What is there now."""
+        tensor = self.place.get()
+        return tensor._data if type(tensor) is Tensor and tensor._node is None else MISSING
+
+    def set(self, value: Any) -> None:
+        """Put something there."""
+        self.place.get()._data = value
+
+
 class Replaced:
     """What marks a place whose holder is replaced together with what it holds."""
 
@@ -376,4 +392,4 @@ def of_function(function: Any) -> Iterator[tuple[Any, str]]:
         yield Item(container, name), path
 
 
-Place = Item | Cell | Slot | Data | Grad | ClassItem | Variable
+Place = Item | Cell | Slot | Data | Grad | Held | ClassItem | Variable

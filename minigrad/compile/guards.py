@@ -50,6 +50,7 @@ def mismatch(
     if differs:
         return differs
     inputs = {id(i.place): i for i in recorded.program.inputs}
+    lifted = _lifted(recorded)
     for container, keys in recorded.walk.sizes:
         now = (
             len(container)
@@ -62,8 +63,8 @@ def mismatch(
                 None,
             )
     for state in recorded.walk.states:
-        given = inputs.get(id(state.place))
-        now = state.place.get()
+        place = recorded.lifted.get(id(state.place), state.place)
+        given, now = inputs.get(id(place)), place.get()
         if given is not None:
             if _unlike(given, now):
                 return f"{state.path} has another shape or dtype", None
@@ -73,11 +74,18 @@ def mismatch(
                     f"{state.path} is {'there' if state.value is None else 'not there'} now",
                     None,
                 )
-        elif not isinstance(state.place, Data | Position) and not _holds(state.value, now):
+        elif id(state.place) in lifted or isinstance(state.place, Data | Position):
+            continue
+        elif not _holds(state.value, now):
             number = type(state.value) in (int, float) and type(now) is type(state.value)
             said = f"{state.path} was {_short(state.value)}, is {_short(now)}"
             return said, key_of(state.place) if number else None
     return None
+
+
+def _lifted(recorded: Recorded) -> set[int]:
+    """Places that hold another Tensor at each call: what they hold is looked at as an input."""
+    return {id(held.place) for held in recorded.lifted.values()}
 
 
 def _holds(before: Any, now: Any) -> bool:
@@ -192,7 +200,7 @@ def _missing(place: Any, bound: Bound) -> str:
 def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
     """Lines that return ``MISS`` unless a call is like the one that was traced."""
     tests = [f"RECORDING.get() is {recorded.recording}"]
-    inputs = {id(i.place) for i in recorded.program.inputs}
+    inputs = {id(i.place) for i in recorded.program.inputs} | _lifted(recorded)
     for container, _ in recorded.walk.sizes:
         tests.append(f"len({bound.name(container, 'c')}) == {len(container)}")
     for state in recorded.walk.states:

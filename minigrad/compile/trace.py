@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 import random as python_random
 import types
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from minigrad.compile.capture import (
     Contents,
     Data,
     Grad,
+    Held,
     Item,
     Position,
     Replaced,
@@ -101,6 +102,7 @@ class Recorded:
         walk: The places that the function can reach, as they were before.
         promoted: Places of numbers that changed: inputs, the next time.
         made: What the call made, as one would write it.
+        lifted: For places of Tensors that each call replaces, the place that holds them.
         tape: Hints for names.
     """
 
@@ -114,6 +116,7 @@ class Recorded:
     recording: bool = True
     promoted: set[Key] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
+    lifted: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class _Run:
         self.program = Program(getattr(function, "__name__", type(function).__name__))
         self.tape = Tape(_call.__code__)
         self.installed: dict[int, Any] = {}
+        self.lifted: dict[int, Held] = {}  # by the identity of the place of a Tensor's array
         self.moved: dict[str, None] = {}  # iterators that were asked for more
 
     def stand_in(self, now: Any, kind: Kind, path: str, place: Any) -> Any:
@@ -197,8 +201,25 @@ class _Run:
 
     # State
 
+    def lift(self, walk: Walk) -> None:
+        """Take Tensors that were replaced before, such as running totals, by the place they are at.
+
+        Only where nothing else holds the same one.
+        """
+        found = collections.Counter(id(x) for s in walk.states for x in _flat(s.value))
+        single: dict[int, Any] = {}
+        for state in walk.states:
+            value = state.value
+            alone = type(value) is Tensor and value._node is None and found[id(value)] == 1
+            if alone and key_of(state.place) in self.promoted:
+                single[id(value)] = state.place
+        for state in walk.states:
+            if isinstance(state.place, Data) and id(state.place.tensor) in single:
+                self.lifted[id(state.place)] = Held(single[id(state.place.tensor)])
+
     def install(self, walk: Walk) -> None:
         """Put traced values in every place that holds an array, a number that changes, a stream."""
+        self.lift(walk)
         for i, state in enumerate(walk.states):
             value = state.value
             if isinstance(state.place, Data):
@@ -208,7 +229,8 @@ class _Run:
                         "can't carry its history; use detach(), or compute it inside"
                     )
                 kind: Kind = "gradient" if state.path.endswith(".grad") else "tensor"
-                self.put(i, state.place, self.stand_in(value, kind, state.path, state.place))
+                place = self.lifted.get(id(state.place), state.place)
+                self.put(i, state.place, self.stand_in(value, kind, state.path, place))
                 continue
             if isinstance(value, tuple):
                 new = self.parts(value, state.place, state.path)
@@ -251,14 +273,18 @@ class _Run:
     def collect(self, walk: Walk, made: list[str], changed: set[Key]) -> None:
         """Note what every place holds now that it did not hold before."""
         for i, state in enumerate(walk.states):
-            before = self.installed.get(i, state.value)
-            after = state.place.get()
+            before, place = self.installed.get(i, state.value), state.place
+            if id(place) in self.lifted:
+                place = self.lifted[id(place)]
+                if place.place.get() is not state.place.tensor:
+                    continue  # another Tensor is there: that is an update of the place
+            after = place.get()
             looked_at = isinstance(state.place, Contents | Position)
             if after is before or (looked_at and after == before):
                 continue
-            if looked_at or not self.update(state.place, state.path, before, after):
+            if looked_at or not self.update(place, state.path, before, after):
                 made.append(state.path)
-            elif state.value.__class__ in (int, float) and isinstance(after, int | float | Number):
+            elif not isinstance(place, Grad) and _varied(state.value, after):
                 changed.add(key_of(state.place))
         made.extend(self.moved)
         for container, keys in walk.sizes:
@@ -303,6 +329,21 @@ class TensorPlace(Replaced):
     def set(self, value: Any) -> None:
         """Put a Tensor there."""
         self.place.set(wrap(np.asarray(value)))
+
+
+def _varied(before: Any, after: Any) -> bool:
+    """Whether what a step left is of the kind of what was there: an input, from then on."""
+    if type(before) in (int, float):
+        return isinstance(after, int | float | Number)
+    return type(before) is Tensor and before._node is None and type(after) is Tensor
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """A value, and what tuples in it hold."""
+    yield value
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _flat(part)
 
 
 def _varies(place: Any) -> bool:
@@ -476,7 +517,9 @@ def _finish(
     result = mapped(plain, out)
     _settle(root, walk, run)
     recording = RECORDING.get()
-    return Recorded(program, result, tree, walk, given, run.tape, call, recording, changed, made)
+    return Recorded(
+        program, result, tree, walk, given, run.tape, call, recording, changed, made, run.lifted
+    )
 
 
 def _made_anew(x: Any) -> bool:
@@ -485,7 +528,7 @@ def _made_anew(x: Any) -> bool:
         return x.__closure__ is not None
     if isinstance(x, (*PLAIN, type, types.ModuleType, enum.Enum, np.ufunc, Primitive)):
         return False
-    return hasattr(x, "__dict__") or isinstance(x, Iterator | set | deque | bytearray)
+    return hasattr(x, "__dict__") or isinstance(x, Iterator | set | collections.deque | bytearray)
 
 
 def _legacy() -> Any:

@@ -5,6 +5,7 @@ The class axis is the last one, ``(..., classes)``, where PyTorch has it second.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,8 @@ def _negative_log_likelihood(
     loss = -ops.take_along_axis(log_probs, kept[..., None], -1)[..., 0]
     counts = np.logical_not(ignored)
     if weight is None:
-        total = float(counts.sum()) or np.nan  # the mean of nothing is NaN
+        # The mean of nothing is NaN. A compiled step follows fabs, which gives a float, too.
+        total = math.fabs(counts.sum()) or math.nan
     else:
         weight = _class_weight(name, weight, shape, log_probs.dtype)
         shares = weight[kept]

@@ -472,3 +472,39 @@ def test_everything_that_training_may_change_between_steps():
         for p, q in zip(model.parameters(), twin.parameters(), strict=True):
             np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=0, atol=1e-12)
     assert compiled.traces < 24
+
+
+@pytest.mark.parametrize("kind", ["attribute", "dict", "variable"])
+def test_a_total_that_is_another_tensor_at_each_call(kind):
+    """It becomes an input; where the same Tensor is held twice, or its array is set, too."""
+
+    def make():
+        holder, variable = types.SimpleNamespace(total=mg.tensor(0.0)), mg.tensor(0.0)
+        table = {"total": mg.tensor(0.0)}
+
+        def step(x):
+            nonlocal variable
+            loss = (mg.tensor(x) ** 2.0).sum()
+            if kind == "attribute":
+                holder.total = holder.total + loss
+                return holder.total * 1.0
+            if kind == "dict":
+                table["total"] = table["total"] + loss
+                return table["total"] * 1.0
+            variable = variable + loss
+            return variable * 1.0
+
+        return step, holder, table
+
+    (eager, holder, table), (written, other, others) = make(), make()
+    compiled = mg.compile(written)
+    for k in range(16):
+        assert compiled(X + k).item() == eager(X + k).item()
+        if k == 8:
+            holder.total, other.total = mg.tensor(1.0), mg.tensor(1.0)
+            table["total"], others["total"] = mg.tensor(1.0), mg.tensor(1.0)
+        if k == 11:
+            table["best"], others["best"] = table["total"], others["total"]
+        if k == 13:
+            table["total"].data, others["total"].data = np.array(2.0), np.array(2.0)
+    assert compiled.traces < 10
