@@ -63,7 +63,7 @@ print(draw((y.sum(), y.max())).dot)
 
 def test_the_text_is_the_same_in_every_process():
     texts = set()
-    for seed in ("1", "2", "3"):
+    for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT], capture_output=True, env=env, check=True
