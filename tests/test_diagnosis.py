@@ -164,6 +164,93 @@ def broadcast():
     return mg.diagnose(nn.Linear(6, 1, rng=0), X, X[:, 0], loss=mg.mse_loss)
 
 
+def relu_at_the_end():
+    return mg.diagnose(nn.Sequential(network(), mg.relu), X, Y)
+
+
+def no_activation():
+    return mg.diagnose(nn.Sequential(nn.Linear(6, 24, rng=1), nn.Linear(24, 3, rng=2)), X, Y)
+
+
+def in_evaluation_mode():
+    model = nn.Sequential(nn.Linear(6, 24, rng=1), nn.BatchNorm1d(24), nn.Linear(24, 3, rng=2))
+    return mg.diagnose(model.eval(), X, Y, optimizer=optim.SGD(model.parameters(), 0.01))
+
+
+def equal_inputs():
+    return mg.diagnose(network(), np.repeat(X[:1], 64, axis=0), Y)
+
+
+def probabilities_as_logarithms():
+    return mg.diagnose(nn.Sequential(network(), mg.softmax), X, Y, loss=mg.nll_loss)
+
+
+def softmax_over_the_batch():
+    return mg.diagnose(nn.Sequential(network(), lambda t: mg.softmax(t, axis=0)), X, Y)
+
+
+def detached():
+    class Cut(nn.Module):
+        def __init__(self):
+            self.body, self.head = nn.Linear(6, 24, rng=0), nn.Linear(24, 3, rng=1)
+
+        def forward(self, x):
+            return self.head(mg.relu(self.body(x)).detach())
+
+    return mg.diagnose(Cut(), X, Y)
+
+
+def dead_channels():
+    model = images()
+    del model.layers[1]  # the norm would bring them back
+    model.layers[0].bias.data = np.array([-50.0] * 6 + [0.0] * 2, np.float32)
+    return mg.diagnose(model, IMAGES, DIGITS)
+
+
+def bright_images():
+    return mg.diagnose(images(), 128 + 40 * IMAGES, DIGITS)
+
+
+def large_target():
+    model = nn.Sequential(nn.Linear(6, 8, rng=0), mg.tanh, nn.Linear(8, 1, rng=1))
+    optimizer = optim.SGD(model.parameters(), 0.05)
+    return mg.diagnose(model, X, 1e5 * X[:, :1], loss=mg.mse_loss, optimizer=optimizer)
+
+
+def upwards():
+    model = network()
+    return mg.diagnose(
+        model, X, Y, optimizer=optim.SGD(model.parameters(), 0.3, momentum=0.9, maximize=True)
+    )
+
+
+def nan_target():
+    y = X[:, :1].copy()
+    y[5] = np.nan
+    return mg.diagnose(nn.Linear(6, 1, rng=0), X, y, loss=mg.mse_loss)
+
+
+def without_a_step():
+    model = network()
+
+    def step(x, y):
+        model.zero_grad()
+        mg.cross_entropy(model(x), y).backward()
+
+    return mg.diagnose(model, X, Y, step=step)
+
+
+def without_backward():
+    model = network()
+    optimizer = optim.SGD(model.parameters(), 0.01)
+
+    def step(x, y):
+        mg.cross_entropy(model(x), y)
+        optimizer.step()
+
+    return mg.diagnose(model, X, Y, optimizer=optimizer, step=step)
+
+
 FAULTS = [
     (dead, "dead units", "layers.1: 100% of relu outputs are 0 on this batch"),
     (saturated, "saturated units", "% of tanh outputs are at their bounds"),
@@ -192,6 +279,20 @@ FAULTS = [
     (unused, "unused parameter", "spare.weight: the loss does not depend on it"),
     (stepped, "zero gradient", "layers.0.weight: its gradient is 0 everywhere"),
     (broadcast, "loss fails", "the loss fails: mse_loss"),
+    (relu_at_the_end, "relu at the end", "no activation belongs after the last layer"),
+    (no_activation, "no activation", "layers.1: takes what layers.0 gives as it is"),
+    (in_evaluation_mode, "evaluation mode", "layers.1: in evaluation mode although it is trained"),
+    (equal_inputs, "equal inputs", "x: all 64 examples are equal"),
+    (probabilities_as_logarithms, "no logarithm", "nll_loss takes logarithms"),
+    (softmax_over_the_batch, "softmax over the batch", "softmax went over the batch"),
+    (detached, "unused parameter", "body.weight: the loss does not depend on it"),
+    (dead_channels, "dead units", "6 of 8 units are 0 for every example of this batch"),
+    (bright_images, "unscaled input", ": scale them (nn.Normalize)"),
+    (large_target, "learning rate too large", "lower the learning rate"),
+    (upwards, "learning rate too large", "5 steps on this batch take the loss from"),
+    (nan_target, "NaN target", "y[5, 0] is nan"),
+    (without_a_step, "idle step", "is optimizer.step() called?"),
+    (without_backward, "idle step", "is backward() called?"),
 ]
 
 
@@ -213,6 +314,8 @@ def test_a_planted_fault_is_named(plant, kind, said):
         "dead units": {"zero gradient", "guessing"},
         "unscaled input": {"learning rate too large"},
         "saturated units": {"exploding activations", "unscaled input"},
+        "equal inputs": {"dead units"},
+        "softmax over the batch": {"guessing"},
     }.get(kind, set())
     assert set(report.kinds) <= {kind} | allowed
 
@@ -262,6 +365,61 @@ def wave():
     return nn.Sequential(nn.Linear(1, 32, rng=0), mg.tanh, nn.Linear(32, 1, rng=1))
 
 
+class Shortcut(nn.Module):
+    """A branch that starts at 0, beside which the signal passes, as deep networks like it."""
+
+    def __init__(self):
+        self.first, self.head = nn.Linear(6, 16, rng=0), nn.Linear(16, 3, rng=2)
+        self.branch = nn.Sequential(
+            nn.Linear(16, 16, rng=1), mg.relu, nn.Linear(16, 16, init=nn.init.zeros())
+        )
+
+    def forward(self, x):
+        x = mg.relu(self.first(x))
+        return self.head(x + self.branch(x))
+
+
+class Pairs(nn.Module):
+    """One network for both of a pair."""
+
+    def __init__(self):
+        self.eye = nn.Sequential(nn.Linear(6, 16, rng=0), mg.tanh, nn.Linear(16, 4, rng=1))
+
+    def forward(self, x):
+        return ((self.eye(x[:, 0]) - self.eye(x[:, 1])) ** 2).mean(axis=1, keepdims=True)
+
+
+class Bag(nn.Module):
+    """Words without an order; most of them do not occur in the batch."""
+
+    def __init__(self):
+        self.table = nn.Embedding(200, 8, rng=0, init=nn.init.normal(0.1))
+        self.head = nn.Linear(8, 3, rng=1)
+
+    def forward(self, words):
+        return self.head(self.table(words).mean(axis=1))
+
+
+def residual_images():
+    class Block(nn.Module):
+        def __init__(self, seed):
+            self.conv = nn.Conv2d(4, 4, 3, padding=1, bias=False, rng=seed)
+            self.norm = nn.BatchNorm2d(4)
+
+        def forward(self, x):
+            return mg.relu(x + self.norm(self.conv(x)))
+
+    first = nn.Conv2d(1, 4, 3, padding=1, rng=0)
+    last = [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 10, rng=5)]
+    return nn.Sequential(first, nn.BatchNorm2d(4), mg.relu, Block(1), Block(2), *last)
+
+
+def bottleneck():
+    """A narrow layer between wide ones, on purpose without an activation."""
+    narrow = nn.Sequential(nn.Linear(6, 2, rng=0), nn.Linear(2, 16, rng=1))
+    return nn.Sequential(narrow, mg.relu, nn.Linear(16, 6, rng=2))
+
+
 LINE = np.linspace(-3, 3, 64)[:, None]
 HEALTHY: Any = {
     "perceptron": (network, X, Y, mg.cross_entropy),
@@ -278,6 +436,40 @@ HEALTHY: Any = {
     "scaled": (
         lambda: nn.Sequential(nn.Normalize(6).fit(X * 900 + 5000), network()),
         X * 900 + 5000,
+        Y,
+        mg.cross_entropy,
+    ),
+    "deep": (lambda: deep(mg.relu, nn.init.kaiming_uniform()), X, Y, mg.cross_entropy),
+    "shortcut": (Shortcut, X, Y, mg.cross_entropy),
+    "pairs": (Pairs, RNG.normal(size=(32, 2, 6)), RNG.random((32, 1)), mg.mse_loss),
+    "bag": (Bag, RNG.integers(0, 200, (32, 9)), RNG.integers(0, 3, 32), mg.cross_entropy),
+    "residual": (residual_images, IMAGES, DIGITS, mg.cross_entropy),
+    "bottleneck": (bottleneck, X, X, mg.mse_loss),
+    "from zero": (lambda: nn.Linear(6, 3, init=nn.init.zeros()), X, Y, mg.cross_entropy),
+    "normed": (
+        lambda: nn.Sequential(
+            nn.Linear(6, 32, rng=0), nn.LayerNorm(32), mg.gelu, nn.Dropout(0.5), nn.Linear(32, 3)
+        ),
+        X,
+        np.eye(3)[Y] * 0.9 + 0.1 / 3.0,
+        mg.cross_entropy,
+    ),
+    "rare features": (
+        lambda: nn.Sequential(nn.Linear(20, 16, rng=0), mg.relu, nn.Linear(16, 2, rng=1)),
+        (RNG.random((64, 20)) < 0.15).astype(float),
+        Y // 2,
+        mg.cross_entropy,
+    ),
+    "counts": (
+        lambda: nn.Sequential(nn.Linear(8, 16, rng=0), mg.relu, nn.Linear(16, 2, rng=1)),
+        RNG.poisson(2.0, (64, 8)).astype(float),
+        Y // 2,
+        mg.cross_entropy,
+    ),
+    "one example": (network, X[:1], Y[:1], mg.cross_entropy),
+    "sigmoids": (
+        lambda: deep(mg.sigmoid, nn.init.xavier_uniform(), depth=2),
+        X,
         Y,
         mg.cross_entropy,
     ),

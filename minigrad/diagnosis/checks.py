@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.diagnosis.observe import Evidence
+from minigrad.diagnosis.observe import Evidence, Seen
 from minigrad.diagnosis.report import Finding
-from minigrad.functional import binary_cross_entropy_with_logits, cross_entropy
+from minigrad.functional import binary_cross_entropy_with_logits, cross_entropy, nll_loss
+from minigrad.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Dropout
 
 __all__ = ["CHECKS"]
 
 DEAD = 0.9  # share of relu outputs that are 0; half of them is usual
+NEVER, EXAMPLES = 0.75, 32  # share of units that are 0 for every one of so many examples
 SATURATED = 0.7  # share of sigmoid or tanh outputs within 1 % of their bounds
 FAR = 30.0  # a feature this far from 0, or with a span so many times another's, is not scaled
 VANISHED, EXPLODED = 1e4, 1e3  # ratios between the first and the last layer
@@ -81,6 +83,41 @@ def check_scale(e: Evidence) -> Iterator[Finding]:
         yield Finding("unscaled input", "x", f"{said}: scale them (nn.Normalize)")
 
 
+def check_batch(e: Evidence) -> Iterator[Finding]:
+    """Examples that are all the same."""
+    if e.x is None:
+        return
+    x = np.asarray(getattr(e.x, "data", e.x))
+    if x.ndim > 1 and len(x) > 1 and x.size and (x == x[:1]).all():
+        said = f"all {len(x)} examples are equal: is the batch what it should be?"
+        yield Finding("equal inputs", "x", said)
+
+
+def check_chain(e: Evidence) -> Iterator[Finding]:
+    """Dense layers that follow each other with nothing that bends in between."""
+    made = {id(s.out): s for s in e.seen}
+    for s in e.seen:
+        before = made.get(id(s.entering))
+        if (
+            s.entering is None
+            or before is None
+            or before.layer == s.layer
+            or before.op not in ("matmul", "add")
+        ):
+            continue
+        first = next((t for t in e.seen if t.layer == before.layer and t.op == "matmul"), None)
+        if first is None or first.entering is None or not _dense(before) or not _dense(s):
+            continue
+        width = s.entering.shape[-1]  # a narrow one between wide ones is meant to be there
+        if width >= min(first.entering.shape[-1], s.out.shape[-1]):
+            said = f"takes what {before.layer} gives as it is: two linear layers in a row are one"
+            yield Finding("no activation", s.layer, f"{said}; put an activation between them")
+
+
+def _dense(s: Seen) -> bool:
+    return s.title.startswith("Linear(")
+
+
 def check_units(e: Evidence) -> Iterator[Finding]:
     """Units that are dead or saturated."""
     for i, s in enumerate(e.seen):
@@ -89,6 +126,8 @@ def check_units(e: Evidence) -> Iterator[Finding]:
         if s.op == "relu" and (share := float(np.mean(s.out == 0.0))) >= DEAD:
             said = f"{share:.0%} of relu outputs are 0 on this batch"
             yield Finding("dead units", s.layer, said)
+        elif s.op == "relu" and (said := _never(s.out)):
+            yield Finding("dead units", s.layer, said)
         if s.op in ("sigmoid", "tanh"):
             low = 0.0 if s.op == "sigmoid" else -1.0
             near = 0.01 * (1.0 - low)
@@ -96,6 +135,16 @@ def check_units(e: Evidence) -> Iterator[Finding]:
             if share >= SATURATED:
                 said = f"{share:.0%} of {s.op} outputs are at their bounds, where it is flat"
                 yield Finding("saturated units", s.layer, said)
+
+
+def _never(out: Any) -> str:
+    """Tell if many units are 0 for every example; of images a unit is a channel."""
+    units = np.moveaxis(out, 1 if out.ndim > 3 else -1, 0)
+    units = units.reshape(len(units), -1)
+    dead = int((units == 0.0).all(axis=1).sum())
+    if units.shape[1] < EXAMPLES or dead < NEVER * len(units):
+        return ""
+    return f"{dead} of {len(units)} units are 0 for every example of this batch"
 
 
 def check_growth(e: Evidence) -> Iterator[Finding]:
@@ -111,13 +160,15 @@ def check_growth(e: Evidence) -> Iterator[Finding]:
 def check_gradients(e: Evidence) -> Iterator[Finding]:
     """Gradients that vanish, explode, or are 0 or missing."""
     named = dict(e.model.named_parameters())
+    # Behind weights that start at 0 gradients are 0, too, until these have made their first step.
+    waiting = any(not w.any() and _flows(e.gradients.get(name)) for name, w in e.weights.items())
     for name, p in named.items():
         g = e.gradients.get(name)
         if not p.requires_grad:
             yield Finding("frozen parameter", name, "does not require a gradient: it never learns")
         elif e.gradients and g is None:
             yield Finding("unused parameter", name, "the loss does not depend on it")
-        elif g is not None and p.ndim >= 2 and not g.any() and p.numpy().any():
+        elif g is not None and p.ndim >= 2 and not g.any() and p.numpy().any() and not waiting:
             yield Finding("zero gradient", name, "its gradient is 0 everywhere on this batch")
     sizes = [
         (name, float(np.sqrt(np.mean(np.square(g.astype(float))))))
@@ -135,6 +186,10 @@ def check_gradients(e: Evidence) -> Iterator[Finding]:
             yield Finding("exploding gradient", first, said)
 
 
+def _flows(g: Any) -> bool:
+    return g is not None and bool(g.any())
+
+
 def check_symmetry(e: Evidence) -> Iterator[Finding]:
     """Units that start alike and learn alike."""
     for name, weight in e.weights.items():
@@ -148,26 +203,59 @@ def check_symmetry(e: Evidence) -> Iterator[Finding]:
 
 
 def check_output(e: Evidence) -> Iterator[Finding]:
-    """A network that guesses, or a softmax or sigmoid that is applied twice."""
+    """An output that is not what the loss takes, or that is the same whatever the input."""
     out = e.output
     if out is None or e.loss is None or not np.isfinite(out).all() or out.size < 2:
         return
-    logits = e.loss_function is binary_cross_entropy_with_logits
+    last = e.seen[-1].op if e.seen else ""
+    rows = out.ndim == 2 and out.shape[1] > 1 and bool((out >= 0.0).all())
+    shares = rows and np.allclose(out.sum(1), 1.0, atol=1e-4)
+    if e.loss_function is nll_loss and shares:
+        said = "rows sum to 1, but nll_loss takes logarithms: cross_entropy of logits does both"
+        yield Finding("no logarithm", "output", said)
     if e.loss_function is cross_entropy and out.ndim == 2 and out.shape[1] > 1:
-        if (out >= 0.0).all() and np.allclose(out.sum(1), 1.0, atol=1e-4):
+        if shares:
             said = "rows of the logits already sum to 1: was softmax applied twice?"
             yield Finding("double softmax", "output", said)
+        elif rows and len(out) > 1 and np.allclose(out.sum(0), 1.0, atol=1e-4):
+            said = "columns of the logits sum to 1: softmax went over the batch, and is not needed"
+            yield Finding("softmax over the batch", "output", said)
         classes = out.shape[1]
-        if abs(e.loss - math.log(classes)) < 0.02 and float(out.std(axis=0).max()) < 1e-3:
+        alone = len(e.weights) == 1  # one layer may start at 0 and learns all the same
+        if (
+            not alone
+            and abs(e.loss - math.log(classes)) < 0.02
+            and float(out.std(axis=0).max()) < 1e-3
+        ):
             said = f"the loss is ln({classes}): the network guesses, whatever its input"
             yield Finding("guessing", "output", said)
-    elif logits and e.seen and e.seen[-1].op == "sigmoid":
+    if e.loss_function is binary_cross_entropy_with_logits and last == "sigmoid":
         said = "the loss takes logits, but the last op is sigmoid: it is applied twice"
         yield Finding("double sigmoid", "output", said)
+    if e.loss_function in (cross_entropy, binary_cross_entropy_with_logits) and last == "relu":
+        said = "logits are cut off at 0: no activation belongs after the last layer"
+        yield Finding("relu at the end", "output", said)
+
+
+def check_mode(e: Evidence) -> Iterator[Finding]:
+    """Layers that do in evaluation what they should not do in training."""
+    if not e.trains:
+        return
+    resting = [
+        name or type(module).__name__
+        for name, module in e.model.named_modules()
+        if not module.training
+        and isinstance(module, Dropout | BatchNorm1d | BatchNorm2d | BatchNorm3d)
+    ]
+    if resting:
+        said = "in evaluation mode although it is trained: call model.train()"
+        yield Finding("evaluation mode", resting[0], said)
 
 
 def check_steps(e: Evidence) -> Iterator[Finding]:
     """Steps that are too large or too small, gradients that pile up, parameters left out."""
+    if e.idle:
+        yield Finding("idle step", "", e.idle)
     for name in e.forgotten:
         yield Finding("parameter not optimised", name, "is not among the optimiser's parameters")
     if e.accumulated:
@@ -185,6 +273,7 @@ def check_steps(e: Evidence) -> Iterator[Finding]:
         yield Finding("learning rate too large", "", said)
     elif (
         e.updates
+        and not e.idle
         and max(e.updates.values()) < SMALL
         and any(g is not None and g.any() for g in e.gradients.values())
     ):
@@ -195,11 +284,14 @@ def check_steps(e: Evidence) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     check_values,
     check_labels,
+    check_batch,
     check_scale,
     check_symmetry,
     check_output,
+    check_mode,
     check_steps,
     check_gradients,
+    check_chain,
     check_units,
     check_growth,
 )

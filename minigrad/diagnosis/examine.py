@@ -36,10 +36,12 @@ def diagnose(
     """Look for what commonly goes wrong, on one batch, and say it in sentences.
 
     Dead and saturated units, exploding and vanishing signals, symmetric initial values, inputs that
-    are not scaled, labels out of range, NaN, softmax applied twice, parameters that are frozen,
-    unused or left out of the optimiser. With an optimiser, five steps on copies tell whether the
-    learning rate suits; with a training step of your own also whether ``zero_grad`` is forgotten.
-    Model, gradients and optimiser are as before.
+    are not scaled or all the same, labels out of range, NaN, softmax applied twice, activations
+    that are missing or too many, parameters that are frozen, unused or left out of the optimiser.
+    With an optimiser, five steps on copies tell whether the learning rate suits; with a training
+    step of your own also whether ``zero_grad``, ``backward`` or ``step`` is forgotten. Model,
+    gradients and optimiser are as before. What is rare needs a batch that is large enough to have
+    it: a thousand examples are no trouble.
 
     Args:
         model: The model, in the mode in which it is trained.
@@ -67,6 +69,7 @@ def diagnose(
     trial, copied = copy.deepcopy((model, optimizer))
     with fork(0):
         _look(evidence, trial, x, y, loss)
+    evidence.trains = optimizer is not None or step is not None
     if optimizer is not None:
         own = {id(p) for group in optimizer.groups for p in group["parameters"]}
         for name, p in model.named_parameters():
@@ -143,6 +146,7 @@ def _try_own_step(
             p.grad = None
         step(x, y)
         first = {name: None if p.grad is None else p.grad.numpy() for name, p in named}
+        e.idle = _idle(state, first, e.gradients, model)
         fresh = gradients_of(model, loss(model(x), y))
         if optimizer is None:
             e.updates = e.updates or _ratios(state, model)
@@ -161,6 +165,20 @@ def _try_own_step(
             optimizer.load_state_dict(memory)
         for (_, p), grad in zip(named, grads, strict=True):
             p.grad = grad
+
+
+def _idle(
+    before: dict[str, Any], left: dict[str, Any], gradients: dict[str, Any], model: Module
+) -> str:
+    """Why a step changed no parameter, although there are gradients; "" if one changed."""
+    named = dict(model.named_parameters())
+    if any((before[name] != p.numpy()).any() for name, p in named.items()):
+        return ""
+    if not any(g is not None and g.any() for g in gradients.values()):
+        return ""
+    if any(g is not None and g.any() for g in left.values()):
+        return "gradients are there, but no parameter changes: is optimizer.step() called?"
+    return "no parameter changes, and none has a gradient: is backward() called?"
 
 
 def _judge(e: Evidence) -> Report:

@@ -45,6 +45,8 @@ class Evidence:
     losses: list[float] = field(default_factory=list)
     accumulated: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    idle: str = ""  # why a training step of somebody's own changes nothing
+    trains: bool = False  # whether an optimiser or a training step was given
     error: str = ""
 
     @property
@@ -68,7 +70,10 @@ def observe(call: Callable[[], Any]) -> tuple[Any, list[Seen]]:
     def look(record: Any, primitive: Any, args: Any, params: Any) -> Any:
         out = record(primitive, args, params)
         if isinstance(out, Tensor):
-            mixing = any(isinstance(a, Parameter) and a.ndim >= 2 for a in args)
+            # A convolution's kernels are reshaped before: they are no Parameter any more.
+            mixing = primitive.name == "window_product" or any(
+                isinstance(a, Parameter) and a.ndim >= 2 for a in args
+            )
             entering = args[0] if mixing and not isinstance(args[0], Parameter) else None
             if isinstance(entering, Tensor):
                 entering = entering._data
