@@ -246,7 +246,8 @@ def pull_base(g: Array, a: Array, b: Array) -> Array:
     """``g * b * a ** (b - 1)``, and 0 where ``b`` is 0."""
     if isinstance(b, int | float):  # a Python number keeps float32, an array of it would not
         return g * b * a ** (b - 1) if b else g * 0.0
-    return g * b * np.power(a, np.where(b == 0, b, b - 1))
+    still = np.logical_and(np.equal(b, 0), np.logical_not(np.greater(a, 0)))  # else 0 * inf there
+    return g * b * np.power(a, np.where(still, b, b - 1))
 
 
 def pull_exponent(g: Array, a: Array, out: Array) -> Array:

@@ -133,9 +133,10 @@ def softplus(x: Array, /) -> Array:
 
 
 def _ahead(a: Array, b: Array) -> Array:
-    """``a - b``, and 0 where they are equal, also where both are the same infinity."""
+    """``a - b``, and 0 where both are the same infinity."""
     with np.errstate(invalid="ignore"):
-        return np.where(np.equal(a, b), 0.0, np.subtract(a, b))
+        same = np.logical_and(np.equal(a, b), np.isinf(a))
+        return np.where(same, 0.0, np.subtract(a, b))
 
 
 @primitive(np.logaddexp)

@@ -91,6 +91,22 @@ def test_the_second_derivative_of_a_square_at_zero():
     equal(mg.grad(mg.grad(lambda x: x**2.0))(0.0).numpy(), 2.0)
 
 
+@pytest.mark.parametrize(
+    ("op", "x", "wanted"),
+    [
+        (mg.power, (2.0, 0.0), [[0.0, 0.5], [0.5, math.log(2) ** 2]]),
+        (mg.power, (2.0, 1.0), [[0.0, 1 + math.log(2)], [1 + math.log(2), 2 * math.log(2) ** 2]]),
+        (mg.logaddexp, (-0.4, -0.4), [[0.25, -0.25], [-0.25, 0.25]]),
+        (mg.logaddexp2, (3.0, 3.0), math.log(2) * np.array([[0.25, -0.25], [-0.25, 0.25]])),
+        (mg.hypot, (1.0, 1.0), 0.5**1.5 * np.array([[1.0, -1.0], [-1.0, 1.0]])),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_second_derivatives_where_a_rule_takes_care_of_the_first(op, x, wanted):
+    found = mg.hessian(lambda v: op(v[0], v[1]))(np.array(x))
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-14)
+
+
 # Edges of domains
 
 
