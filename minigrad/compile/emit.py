@@ -58,9 +58,11 @@ class _Emitter:
         self.program, self.titles = program, titles
         self.inlined: dict[Value, str] = {}
         self.uses: dict[Value, int] = {}
+        self.user: dict[Value, Instruction] = {}
         for instruction in program.instructions:
             for value in instruction.operands():
                 self.uses[value] = self.uses.get(value, 0) + 1
+                self.user.setdefault(value, instruction)
         for value in program.outputs():
             if isinstance(value, Value):
                 self.uses[value] = self.uses.get(value, 0) + 2
@@ -169,10 +171,9 @@ class _Emitter:
 
     def used_plainly(self, instruction: Instruction) -> bool:
         """Whether the one statement that uses a view reads it where an expression may stand."""
-        for other in self.program.instructions:
-            if instruction.out in set(other.operands()):
-                return not other.function.startswith(("increment", "add_at", "put_at"))
-        return False
+        other = self.user.get(instruction.out)
+        writing = ("increment", "add_at", "put_at")
+        return other is not None and not other.function.startswith(writing)
 
     def statement(self, instruction: Instruction) -> None:
         """Write the line or lines of one instruction."""

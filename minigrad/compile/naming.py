@@ -97,7 +97,7 @@ def _unite(program: Program, plain: set[Value]) -> None:
         into, out = instruction.into, instruction.out
         if not isinstance(into, Value) or sections.get(into) != instruction.section:
             continue
-        again = re.fullmatch(rf"{into.name}_\d+", out.name) is not None
+        again = _numbered(out.name, into.name)
         adds = instruction.function.startswith("increment")
         if augments(instruction) and (adds or again or into in plain):
             chain = chains.setdefault(into, [into])
@@ -105,9 +105,14 @@ def _unite(program: Program, plain: set[Value]) -> None:
             chains[out] = chain
     for chain in {id(c): c for c in chains.values()}.values():
         last = chain[-1].name
-        first = [v.name for v in chain if re.fullmatch(rf"{v.name}_\d+", last)]
+        first = [v.name for v in chain if _numbered(last, v.name)]
         for value in chain:
             value.name = first[0] if first else last
+
+
+def _numbered(name: str, first: str) -> bool:
+    """Whether a name is a further one of its kind: ``total_2`` of ``total``."""
+    return name.startswith(f"{first}_") and name[len(first) + 1 :].isdigit()
 
 
 def _of_state(recorded: Recorded) -> dict[int, str]:
