@@ -23,7 +23,7 @@ from minigrad.viz.fold import Fold
 from minigrad.viz.graph import Graph
 from minigrad.viz.operands import by_array
 from minigrad.viz.reading import read
-from minigrad.viz.tape import Tape, Vertex
+from minigrad.viz.tape import Tape, Vertex, plain
 
 __all__ = ["draw_error"]
 
@@ -54,7 +54,7 @@ def draw_error(
         for key, name in by_array(scope.items()).items()
     }
     node = _node(frames)
-    call = None if node is not None else _call(frames)
+    call = None if node is not None else _call(frames) or _nearest(frames, error)
     if node is not None:
         roots = _outputs(frames, node)
         tape = read(roots, names=names, gradients=False)
@@ -156,6 +156,35 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor | np.ndarray)
 
 
+def _nearest(frames: Sequence[types.FrameType], error: BaseException) -> _Call | None:
+    """What was given to the module, or done to the tensor, in which an error came from no op.
+
+    It is told only of what minigrad was asked for, or of what a module of a user did.
+    """
+    modules = [(i, frame.f_locals.get("label")) for i, frame in enumerate(frames) if _ours(frame)]
+    modules = [(i, label) for i, label in modules if isinstance(label, tuple) and len(label) > 2]
+    around = tuple(label for _, label in modules if label is not None)
+    first = modules[-1][0] if modules else len(frames)
+    while not modules and first and _ours(frames[first - 1]):
+        first -= 1
+    for frame in reversed(frames[first:]):
+        found = [x for x in _held(frame) if isinstance(x, Tensor) and x.node is not None]
+        found = [x for x in found if x.node is not None and x.node.plan is not None]
+        if found:  # what was computed last is what it was about
+            latest = max(found, key=lambda x: x.node.serial if x.node is not None else -1)
+            return _Call(type(error).__name__, [latest], around)
+    if not modules:
+        return None
+    given = [x for x in frames[first].f_locals.get("args", ()) if _is_array(x)]
+    return _Call(around[-1][0], given, around[:-1]) if given else None
+
+
+def _held(frame: types.FrameType) -> Iterator[Any]:
+    """The values of a frame's variables, and of those what tuples and lists hold."""
+    for value in list(frame.f_locals.values()):
+        yield from value if isinstance(value, tuple | list) else (value,)
+
+
 def _before(call: _Call, names: dict[int, str]) -> Tape:
     """The graph of the operands, and the call after them."""
     recorded = [x for x in call.operands if isinstance(x, Tensor) and x.node is not None]
@@ -167,8 +196,8 @@ def _before(call: _Call, names: dict[int, str]) -> Tape:
         if isinstance(operand, Tensor) and operand.node is not None:
             parents.append(next(places))
             continue
-        array = np.asarray(operand.numpy() if isinstance(operand, Tensor) else operand)
-        if not array.ndim and array.dtype != object:
+        array = np.asarray(plain(operand.data if isinstance(operand, Tensor) else operand))
+        if not array.ndim and array.dtype.kind in "biufc":
             numbers[i] = array.item()
             parents.append(None)
             continue
@@ -178,7 +207,7 @@ def _before(call: _Call, names: dict[int, str]) -> Tape:
         constant = Vertex(len(tape.vertices), "constant", array.shape, array.dtype.name)
         constant.name = operand.name if isinstance(operand, Tensor) else None
         constant.name = constant.name or names.get(id(operand))
-        constant.value = digest(array) if array.dtype != object else None
+        constant.value = digest(array) if array.dtype.kind in "biufc" else None
         tape.vertices.append(constant)
         parents.append(constant.index)
     failed = Vertex(len(tape.vertices), "op", (), "", label=call.name)

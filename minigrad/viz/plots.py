@@ -24,14 +24,6 @@ __all__ = ["activations", "decision_boundary", "functions"]
 COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490", "#be185d", "#4d4d4d")
 
 
-def _figure(name: str, width: float, height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("matplotlib", f"{name}()", "demo") from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _evaluated(model: Module, call: Callable[[], Any]) -> Any:
     """Call with a model in evaluation mode, and leave its modes as they were."""
     modes = [(module, module.training) for _, module in model.named_modules()]

@@ -16,7 +16,7 @@ from minigrad.tensor import Tensor
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.digest import Digest
 
-__all__ = ["DETAILED", "Names", "Reader", "Tape", "Vertex"]
+__all__ = ["DETAILED", "Names", "Reader", "Tape", "Vertex", "plain"]
 
 DETAILED = 20_000  # vertices: in a larger graph no digests of single ops are taken
 
@@ -116,7 +116,7 @@ class Reader:
         self.detailed = len(self.vertices) <= self.limit
         for tensor in outputs:
             if tensor.node is not None:
-                self.arrays.setdefault(self.of_node[tensor.node], tensor.numpy())
+                self.arrays.setdefault(self.of_node[tensor.node], plain(tensor.data))
 
     def add(self, node: Node) -> None:
         """Make the vertex of a node, and those of its constants before it."""
@@ -127,8 +127,8 @@ class Reader:
             vertex.serial = node.serial
             self.of_node[node] = vertex.index
             if array is not None:
-                self.arrays[vertex.index] = array
-                self.held.add(id(_buffer(array)))
+                self.arrays[vertex.index] = plain(array)
+                self.held.add(id(_buffer(plain(array))))
             return
         known = self.constants(node)
         labels = tuple(self.constant(a, None) for a in _label_arrays(node.params))
@@ -171,7 +171,8 @@ class Reader:
         """The constants of a node by position: a vertex for an array, a number as it is."""
         found: dict[int, Any] = {}
         names = node.names or {}
-        slots = dict(zip(node.plan.sources, node.kept, strict=True)) if node.kept else {}  # type: ignore[union-attr]
+        kept = map(plain, node.kept or ())
+        slots = dict(zip(node.plan.sources, kept, strict=True)) if node.kept else {}  # type: ignore[union-attr]
         for i, parent in enumerate(node.parents):
             if parent is not None:
                 continue
@@ -203,6 +204,7 @@ class Reader:
             if 0 <= source < len(vertex.parents):
                 parent = vertex.parents[source]
                 owner = -1 if parent is None else parent
+            array = plain(array)
             if owner >= 0 and array is not None:
                 self.arrays.setdefault(owner, array)
             if isinstance(array, np.ndarray) and array.ndim:
@@ -210,6 +212,11 @@ class Reader:
                 if id(buffer) not in self.held:
                     self.held.add(id(buffer))
                     vertex.saved += buffer.nbytes
+
+
+def plain(array: Any) -> Any:
+    """The array itself: while a step is compiled, a traced one stands for it and holds it."""
+    return getattr(array, "_now", array)
 
 
 def _buffer(array: Array) -> Array:

@@ -7,6 +7,7 @@ import minigrad as mg
 from minigrad import functional, nn
 from minigrad.errors import BackwardError, ShapeError
 from minigrad.viz import draw
+from minigrad.viz.digest import digest
 
 
 def raised(run):
@@ -128,3 +129,68 @@ def test_a_message_that_breaks_lines_or_markup():
     assert "<b>" not in graph.dot.replace("<B>", "")
     picture = graph._repr_svg_()
     assert picture is None or "<b>" not in picture
+
+
+def test_a_module_that_refuses_what_it_is_given():
+    x = np.ones((2, 5, 7), np.float32)
+    graph = draw(raised(lambda: nn.Sequential(mg.exp, nn.LSTM(3, 4))(x)))
+    card = failed(graph)
+    assert (card.title, parents(graph, card)) == ("layers.1", ["x"])
+    assert "x (2, 5, 7) is not (batch, time, 3)" in card.badges[0]
+
+
+class Broken(nn.Module):
+    def __init__(self):
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        hidden = self.fc(x)
+        return hidden.reshaped(-1)
+
+
+def test_a_mistake_in_the_forward_of_a_module_follows_what_it_computed_last():
+    graph = draw(raised(lambda: Broken()(np.ones((2, 4), np.float32))))
+    card = failed(graph)
+    assert (card.title, card.path, parents(graph, card)) == ("AttributeError", "Broken", ["add"])
+
+
+@pytest.mark.parametrize("leave", [np.asarray, np.histogram, float])
+def test_leaving_the_graph(leave):
+    w = mg.tensor([1.0, 2.0], requires_grad=True, name="w")
+    graph = draw(raised(lambda: leave(mg.exp(w))))
+    assert parents(graph, failed(graph)) == ["exp"]
+
+
+def test_operands_that_are_no_numbers():
+    w = mg.tensor([1.0, 2.0], requires_grad=True, name="w")
+    names = np.array(["a", "b"])
+    graph = draw(raised(lambda: mg.exp(w) + names))
+    assert parents(graph, failed(graph)) == ["exp", "names"]
+
+
+def test_errors_of_a_compiled_step_show_the_values_it_was_traced_with():
+    x = np.ones((3, 4), np.float32)
+    model = nn.Sequential(nn.Linear(4, 5), mg.relu, nn.Linear(4, 2))
+    graph = draw(raised(lambda: mg.compile(model)(x)))
+    card = failed(graph)
+    assert (card.title, parents(graph, card)) == ("matmul", ["relu", "weight"])
+    assert all(c.value is not None for c in graph.cards if c is not card)
+    assert graph.cards[0].value == digest(x)
+    layer = nn.Linear(4, 5)
+    graph = draw(raised(lambda: mg.compile(lambda x: float(mg.sum(layer(x))))(x)))
+    card = failed(graph)
+    assert (card.title, parents(graph, card)) == ("CompileError", ["sum"])
+    assert "read with .item()" in card.badges[0]
+
+
+def test_errors_that_are_about_no_tensor_are_refused():
+    w = mg.tensor([1.0, 2.0], requires_grad=True, name="w")
+    mg.exp(w)
+    state = {"weight": np.ones((5, 5)), "bias": np.ones(3)}
+    for run in (
+        lambda: mg.tensor([1, 2], requires_grad=True),
+        lambda: nn.Linear(2, 3).load_state_dict(state),
+        lambda: mg.exp(w)[{}.popitem()],
+    ):
+        with pytest.raises(TypeError, match="came from no op"):
+            draw(raised(run))
