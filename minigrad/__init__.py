@@ -86,4 +86,4 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
     def __getattr__(name: str) -> object:
         """Say what a name that does not exist is called here; runs on failure only."""
         known = () if name[:1] == "_" else __all__
-        raise AttributeError(_advice(name, "minigrad", known), name=name)
+        raise AttributeError(_advice(name, "minigrad", known, dir(Tensor)), name=name)

@@ -42,12 +42,31 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "other": ("b",),
     "target": ("labels",),
     "p": ("ord",),
+    "value": ("constant_values",),
+    "diagonal": ("k",),
+    "rtol": ("rcond", "tol"),
+    "atol": ("tol",),
+    "decimal": ("decimals",),
+    "size_average": ("reduction",),
+    "reduce": ("reduction",),
+    "weights": ("weight",),
 }
 """Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
 
 LACKING: dict[str, str] = {
     "device": "minigrad computes on the CPU",
     "inplace": "tensors are not changed in place",
+    "out": "results are new arrays",
+    "alpha": "multiply before: t + alpha * u",
+    "antialias": "blur before, or take mode='area'",
+    "descending": "flip the result: mg.flip(mg.sort(t, axis), axis)",
+    "layout": "arrays are dense",
+    "memory_format": "how an array lies in memory is NumPy's matter",
+    "non_blocking": "nothing is copied to another device",
+    "recompute_scale_factor": "pass size= to have it computed from sizes",
+    "return_indices": "write max_pool2d_with_indices (or 1d, 3d)",
+    "rounding_mode": "write mg.floor_divide(t, u) or mg.trunc(t / u)",
+    "sparse": "gradients are dense",
 }
 """Parameter of PyTorch's that nothing here has -> why."""
 

@@ -6,9 +6,12 @@ All of it works on stacks of matrices along leading axes, on arrays and on Tenso
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from minigrad import ops
+from minigrad.names import advice
 from minigrad.ops.decomposition import (
     EighResult,
     QRResult,
@@ -146,3 +149,11 @@ def trace(x: Array, /, *, offset: int = 0, dtype: type | np.dtype | None = None)
     """
     along = diagonal(x, offset=offset)
     return np.sum(along if dtype is None else np.astype(along, dtype), axis=-1)
+
+
+if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+    def __getattr__(name: str) -> object:
+        """Say what a name that does not exist is called here; runs on failure only."""
+        known = () if name[:1] == "_" else [*__all__, *vars(ops)["__all__"]]
+        raise AttributeError(advice(name, "minigrad.linalg", known), name=name)

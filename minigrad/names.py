@@ -1,8 +1,7 @@
 """Names that PyTorch and JAX give to what minigrad has, and what to write instead.
 
 There are no aliases: one thing has one name. This table is what an ``AttributeError`` reads from,
-after the attribute was not found, so it costs nothing where the name is right. In a recipe ``t``
-and ``u`` are Tensors, ``ts`` is a list of them, ``f`` is a function.
+after the attribute was not found, so it costs nothing where the name is right.
 """
 
 from __future__ import annotations
@@ -10,170 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["LAYERS", "MEANINGS", "MODULES", "NOTES", "RECIPES", "advice", "layer_advice"]
+import numpy as np
 
-RECIPES: dict[str, str] = {
-    # shape
-    "H": "t.mT",
-    "adjoint": "t.mT",
-    "block_diag": "mg.block([[t, np.zeros((2, 3))], [np.zeros((2, 3)), u]])",
-    "broadcast_tensors": "mg.broadcast_arrays(t, u)",
-    "cat": "mg.concatenate(ts, axis)",
-    "chunk": "mg.array_split(t, n, axis)",
-    "contiguous": "t.copy()",
-    "diag_embed": "mg.expand_dims(t, -1) * np.eye(n)",
-    "dim": "t.ndim",
-    "expand": "mg.broadcast_to(t, shape)",
-    "expand_as": "mg.broadcast_to(t, u.shape)",
-    "mH": "t.mT",
-    "movedim": "mg.moveaxis(t, source, destination)",
-    "narrow": "t[:, start : start + length]",
-    "ndimension": "t.ndim",
-    "nelement": "t.size",
-    "numel": "t.size",
-    "permute": "t.transpose(axes)",
-    "repeat_interleave": "mg.repeat(t, n, axis)",
-    "reshape_as": "t.reshape(u.shape)",
-    "select": "t[:, i]",
-    "split_with_sizes": "mg.split(t, ends, axis)",
-    "sum_to_size": "t.sum(axis, keepdims=True)",
-    "swapdims": "t.swapaxes(axis1, axis2)",
-    "t": "t.T",
-    "tensor_split": "mg.array_split(t, n, axis)",
-    "unbind": "list(t)",
-    "unflatten": "t.reshape(shape)",
-    "unsqueeze": "mg.expand_dims(t, axis)",
-    "view": "t.reshape(shape)",
-    "view_as": "t.reshape(u.shape)",
-    # indexing
-    "gather": "mg.take_along_axis(t, index, axis)",
-    "take_along_dim": "mg.take_along_axis(t, index, axis)",
-    "index_add": "mg.add_at(t, labels, rows)",
-    "index_copy": "mg.set_at(t, labels, rows)",
-    "index_fill": "mg.set_at(t, labels, value)",
-    "index_put": "mg.set_at(t, (labels,), rows)",
-    "index_select": "mg.take(t, labels, axis)",
-    "masked_fill": "mg.where(mask, value, t)",
-    "masked_select": "t[mask]",
-    "scatter": "mg.set_at(t, (index, np.arange(3)), source)",
-    "select_scatter": "mg.set_at(t, (slice(None), i), column)",
-    "slice_scatter": "mg.set_at(t, slice(start, stop), rows)",
-    "bucketize": "mg.searchsorted(edges, t)",
-    "kthvalue": "mg.sort(t, axis)[:, k - 1]",
-    "msort": "mg.sort(t, 0)",
-    # arithmetic
-    "acos": "mg.arccos(t)",
-    "acosh": "mg.arccosh(t)",
-    "around": "mg.round(t)",
-    "asin": "mg.arcsin(t)",
-    "asinh": "mg.arcsinh(t)",
-    "atan": "mg.arctan(t)",
-    "atan2": "mg.arctan2(t, u)",
-    "atanh": "mg.arctanh(t)",
-    "fix": "mg.trunc(t)",
-    "addcdiv": "t + value * u / row",
-    "addcmul": "t + value * u * row",
-    "clamp": "mg.clip(t, low, high)",
-    "clamp_max": "mg.minimum(t, high)",
-    "clamp_min": "mg.maximum(t, low)",
-    "div": "t / u",
-    "eq": "t == u",
-    "frac": "t - mg.trunc(t)",
-    "ge": "t >= u",
-    "gt": "t > u",
-    "le": "t <= u",
-    "lerp": "t + value * (u - t)",
-    "lt": "t < u",
-    "mul": "t * u",
-    "ne": "t != u",
-    "neg": "-t",
-    "pow": "t**u",
-    "rsqrt": "1 / mg.sqrt(t)",
-    "rsub": "u - t",
-    "sgn": "mg.sign(t)",
-    "sub": "t - u",
-    "lgamma": "mg.gammaln(t)",
-    "softmax": "mg.softmax(t, axis)",
-    "log_softmax": "mg.log_softmax(t, axis)",
-    "hardshrink": "mg.hardshrink(t, value)",
-    "expit": "mg.sigmoid(t)",
-    "swish": "mg.silu(t)",
-    # reductions
-    "aminmax": "(t.min(), t.max())",
-    "cdist": "mg.sqrt(((t[:, None] - u[None]) ** 2).sum(-1))",
-    "dist": "mg.linalg.norm((t - u).ravel())",
-    "frobenius_norm": "mg.linalg.norm(t)",
-    "norm": "mg.linalg.norm(t, axis=axis)",
-    "std_mean": "(t.std(ddof=1), t.mean())",
-    "var_mean": "(t.var(ddof=1), t.mean())",
-    "renorm": "t * mg.minimum(1.0, value / mg.linalg.norm(t, axis=1, keepdims=True))",
-    "trapz": "np.trapezoid(t, axis=axis)",
-    # linear algebra
-    "addmm": "square + t.T @ u",
-    "addmv": "column + t @ row",
-    "addr": "t + mg.outer(column, row)",
-    "baddbmm": "batch + batch @ batch",
-    "bmm": "batch @ batch",
-    "chain_matmul": "t @ u.T @ t",
-    "cholesky": "mg.linalg.cholesky(square)",
-    "det": "mg.linalg.det(square)",
-    "ger": "mg.outer(column, column)",
-    "inv": "mg.linalg.inv(square)",
-    "inverse": "mg.linalg.inv(square)",
-    "logdet": "mg.linalg.slogdet(square)[1]",
-    "matrix_power": "mg.linalg.matrix_power(square, n)",
-    "mm": "t @ u.T",
-    "mv": "t @ row",
-    "pinverse": "mg.linalg.pinv(t)",
-    "slogdet": "mg.linalg.slogdet(square)",
-    "svd": "mg.linalg.svd(square)",
-    # making
-    "as_tensor": "mg.tensor(array)",
-    "from_numpy": "mg.tensor(array)",
-    "asarray": "mg.tensor(array)",
-    "array": "mg.tensor(array)",
-    "arange": "mg.tensor(np.arange(3.0))",
-    "eye": "mg.tensor(np.eye(3))",
-    "full": "mg.tensor(np.full((2, 3), value))",
-    "linspace": "mg.tensor(np.linspace(0, 1, 5))",
-    "ones": "mg.tensor(np.ones((2, 3)))",
-    "zeros": "mg.tensor(np.zeros((2, 3)))",
-    "full_like": "mg.tensor(np.full_like(t, value))",
-    "ones_like": "mg.tensor(np.ones_like(t))",
-    "zeros_like": "mg.tensor(np.zeros_like(t))",
-    "new_ones": "mg.tensor(np.ones(shape, t.dtype))",
-    "new_tensor": "mg.tensor(array, dtype=t.dtype)",
-    "new_zeros": "mg.tensor(np.zeros(shape, t.dtype))",
-    "new_full": "mg.tensor(np.full(shape, value, t.dtype))",
-    "rand": "mg.tensor(np.random.default_rng(0).random((2, 3)))",
-    "randint": "mg.tensor(np.random.default_rng(0).integers(0, 3, (2, 3)))",
-    "randn": "mg.tensor(np.random.default_rng(0).standard_normal((2, 3)))",
-    "randperm": "mg.tensor(np.random.default_rng(0).permutation(3))",
-    "manual_seed": "mg.seed(0)",
-    # dtype and device
-    "bool": "t.astype(bool)",
-    "double": "t.astype(np.float64)",
-    "float": "t.astype(np.float32)",
-    "half": "t.astype(np.float16)",
-    "int": "t.astype(np.int32)",
-    "long": "t.astype(np.int64)",
-    "to": "t.astype(dtype)",
-    "type": "t.astype(dtype)",
-    "type_as": "t.astype(u.dtype)",
-    "element_size": "t.dtype.itemsize",
-    "is_floating_point": "t.dtype.kind == 'f'",
-    "is_tensor": "isinstance(t, mg.Tensor)",
-    # gradients
-    "clone": "t.copy()",
-    "elementwise_grad": "mg.grad(lambda x: f(x).sum())",
-    "grad_fn": "t.node",
-    "jacfwd": "mg.jacobian(f)",
-    "jacrev": "mg.jacobian(f)",
-    "linearize": "mg.jvp(f, (t,), (u,))",
-    "make_vjp": "mg.vjp(f, t)",
-    "requires_grad_": "mg.tensor(t, requires_grad=True)",
-}
-"""Name -> the expression that does the same; what it is called here, with the arguments it has."""
+from minigrad.elsewhere import absent
+from minigrad.recipes import RECIPES
+
+__all__ = ["LAYERS", "MEANINGS", "MODULES", "NOTES", "RECIPES", "advice", "layer_advice"]
 
 NOTES: dict[str, str] = {
     **dict.fromkeys(
@@ -185,7 +26,7 @@ NOTES: dict[str, str] = {
         "a leaf's array may be changed: t.data[...] = value (in training, the optimiser does it)",
     ),
     **dict.fromkeys(
-        ["fill", "put", "partition", "resize", "setfield", "setflags", "byteswap"],
+        ["fill", "partition", "resize", "setfield", "setflags", "byteswap"],
         "it would change the array in place: mg.set_at(t, index, value) makes a new tensor, and "
         "t.data is the array itself",
     ),
@@ -202,6 +43,48 @@ NOTES: dict[str, str] = {
         "t.numpy() has it; the result leaves the graph",
     ),
     "jit": "write mg.compile(f)",
+    **dict.fromkeys(
+        [
+            "binomial",
+            "cauchy_",
+            "exponential_",
+            "geometric_",
+            "log_normal_",
+            "multinomial",
+            "normal",
+            "poisson",
+            "random_",
+        ],
+        "draw by NumPy: rng = np.random.default_rng(0); mg.tensor(rng.normal(size=shape))",
+    ),
+    **dict.fromkeys(
+        ["apply_", "map_", "map2_"], "functions take whole tensors: write f(t), with np.exp in it"
+    ),
+    **dict.fromkeys(
+        ["histc", "histogramdd"],
+        "counts have no gradient: np.histogram(t.numpy()) has them",
+    ),
+    **dict.fromkeys(["pca_lowrank", "svd_lowrank"], "mg.linalg.svd computes all of it"),
+    **dict.fromkeys(["gru", "lstm"], "a layer holds its weights: mg.nn.GRU, mg.nn.LSTM"),
+    **dict.fromkeys(
+        ["grid_sampler", "grid_sampler_2d", "grid_sampler_3d"], "write mg.grid_sample(t, grid)"
+    ),
+    **dict.fromkeys(["debug_nans", "debug_infs"], "write with mg.detect_anomaly():"),
+    **dict.fromkeys(
+        ["put_", "put"], "mg.set_at(t, index, value) makes a new tensor; mg.add_at adds"
+    ),
+    "autograd": "its functions are at the top: mg.grad, mg.vjp, mg.jacobian, mg.hessian",
+    "numpy": "its functions are at the top, and np.exp(t) works on tensors, too",
+    "special": "its functions are at the top: mg.erf, mg.gammaln, mg.logsumexp",
+    "utils": "mg.data makes batches; mg.checkpoint saves memory",
+    "index": "write t[index]",
+    "new": "write mg.tensor(array)",
+    "new_empty": "write np.empty(shape, t.dtype)",
+    "named_scope": "write with mg.scope(name):",
+    "register_post_accumulate_grad_hook": "t.register_hook(f) calls f with the gradient",
+    "remat": "write mg.checkpoint(f)",
+    "retains_grad": "t.retain_grad() makes backward fill t.grad",
+    "symeig": "write mg.linalg.eigh(t)",
     "detach_": "tensors are not changed in place: t = t.detach()",
     "inference_mode": "write with mg.no_grad():",
     "is_sparse": "tensors are dense",
@@ -236,6 +119,18 @@ LAYERS: dict[str, str] = {
     "Softplus": "mg.softplus",
     "Tanh": "mg.tanh",
     "functional": "mg.functional",
+    "NLLLoss2d": "mg.nll_loss",
+    "Softmax2d": "mg.softmax",
+    "Unflatten": "mg.reshape",
+    **dict.fromkeys(["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"], "mg.interpolate"),
+    **dict.fromkeys(
+        [
+            f"{kind}Pad{n}d"
+            for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")
+            for n in (1, 2, 3)
+        ],
+        "mg.pad",
+    ),
 }
 """Layer of PyTorch's without parameters -> the function that a Sequential takes in its place."""
 
@@ -279,13 +174,14 @@ MEANINGS: dict[str, str] = {
 """Names that exist here and mean what NumPy means, where PyTorch means something else."""
 
 
-def advice(name: str, owner: str, known: Iterable[str] = ()) -> str:
+def advice(name: str, owner: str, known: Iterable[str] = (), methods: Iterable[str] = ()) -> str:
     """What to write instead of a name that does not exist; "" if nothing is known of it.
 
     Args:
         name: The name.
         owner: What was asked for it: ``"a Tensor"`` or ``"minigrad"``.
         known: Names that exist at the top level, to find a function that is not a method.
+        methods: Names that Tensors have, to find a method that is not a function.
 
     >>> advice("unsqueeze", "a Tensor")
     "a Tensor has no 'unsqueeze': write mg.expand_dims(t, axis)"
@@ -297,24 +193,53 @@ def advice(name: str, owner: str, known: Iterable[str] = ()) -> str:
     head = f"{owner} has no {name!r}"
     if name in NOTES:
         return f"{head}: {NOTES[name]}"
-    plain = name.removesuffix("_")
-    recipe = RECIPES.get(name) or RECIPES.get(plain)
-    if recipe is None and plain in known:
-        recipe = f"mg.{plain}(t, ...)"
+    known, plain = list(known), name.removesuffix("_copy").removeprefix("unsafe_").removesuffix("_")
+    recipe = RECIPES.get(name) or _by_rule(name, known, methods)
+    if recipe is not None:
+        return f"{head}: write {recipe}"
+    recipe = RECIPES.get(plain) or _by_rule(plain, known, methods)
     if recipe is None:
-        near = difflib.get_close_matches(name, list(known), 1, 0.8)
-        return f"{head}: did you mean {near[0]!r}?" if near else head
-    if name.endswith("_") and name not in RECIPES:
+        why = absent(name) or absent(plain)
+        near = difflib.get_close_matches(name, known, 1, 0.8)
+        if near and not why:
+            why = f"did you mean {near[0]!r}?"
+        return f"{head}: {why}" if why else head
+    if name.endswith("_"):
         return f"{head}: tensors are not changed in place, so write t = {recipe}"
     return f"{head}: write {recipe}"
 
 
-def layer_advice(name: str) -> str:
+def _by_rule(name: str, known: Iterable[str], methods: Iterable[str]) -> str | None:
+    """What is at the top, a method, of linear algebra, or NumPy's own without a gradient."""
+    if name in known:
+        return f"mg.{name}(t, ...)"
+    if name[:1] == "_":
+        return None
+    if name in methods:
+        return f"t.{name}"
+    if name in np.linalg.__all__:
+        return f"mg.linalg.{name}(t, ...)" if name[0].islower() else f"np.linalg.{name}"
+    if name not in np.__all__ and name not in vars(np):
+        return None
+    plain = isinstance(getattr(np, name), type) or not callable(getattr(np, name))
+    return f"np.{name}" if plain else f"np.{name}, which has no gradient"
+
+
+def layer_advice(name: str, functions: Iterable[str] = ()) -> str:
     """What to write instead of a layer that does not exist.
+
+    Args:
+        name: The name.
+        functions: Names that exist at the top level.
 
     >>> layer_advice("ReLU")
     "minigrad.nn has no 'ReLU': what has no parameters is a function: write mg.relu"
+    >>> layer_advice("PixelShuffle", ["pixel_shuffle"])[35:]
+    'what has no parameters is a function: write mg.pixel_shuffle'
     """
     head = f"minigrad.nn has no {name!r}"
-    recipe = LAYERS.get(name)
-    return f"{head}: what has no parameters is a function: write {recipe}" if recipe else head
+    alike = {function.replace("_", ""): f"mg.{function}" for function in functions}
+    recipe = LAYERS.get(name) or alike.get(name.lower())
+    if recipe:
+        return f"{head}: what has no parameters is a function: write {recipe}"
+    return f"{head}: {absent(name)}" if absent(name) else head

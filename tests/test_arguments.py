@@ -31,6 +31,17 @@ LOOSE: Any = mg  # a type checker knows better than what is tried here
         (lambda t: LOOSE.squeeze(t, dim=0), "squeeze() has no parameter 'dim': write axis="),
         (lambda t: LOOSE.linalg.norm(t, dim=0), "norm() has no parameter 'dim': write axis="),
         (lambda t: LOOSE.linalg.norm(t, p=1), "norm() has no parameter 'p': write ord="),
+        (lambda t: LOOSE.pad(t, 1, value=2.0), "no parameter 'value': write constant_values="),
+        (lambda t: LOOSE.tril(t, diagonal=1), "tril() has no parameter 'diagonal': write k="),
+        (lambda t: LOOSE.mse_loss(t, t, reduce=True), "no parameter 'reduce': write reduction="),
+        (lambda t: LOOSE.sort(t, descending=True), "no parameter 'descending': flip the result"),
+        (lambda t: LOOSE.add(t, t, alpha=2), "no parameter 'alpha': multiply before"),
+        (lambda t: LOOSE.divide(t, t, rounding_mode="floor"), "write mg.floor_divide(t, u)"),
+        (lambda t: LOOSE.exp(t, out=t), "exp() has no parameter 'out': results are new arrays"),
+        (
+            lambda t: LOOSE.max_pool2d(t[None], 2, return_indices=True),
+            "no parameter 'return_indices': write max_pool2d_with_indices",
+        ),
         (lambda t: LOOSE.swapaxes(t, dim0=0, dim1=1), "no parameter 'dim0': write axis1="),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.elsewhere import ABSENT, absent
 from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES
 
 ANSWERS = Path(__file__).with_name("torch_answers.json")
@@ -52,7 +53,7 @@ ONLY_HERE: dict[str, dict[str, Any]] = {
     "type": {"dtype": np.float32},
 }
 
-TWO = ["atan2", "div", "eq", "ge", "gt", "le", "lt", "mul", "ne", "pow", "sub"]
+TWO = ["true_divide", "atan2", "div", "eq", "ge", "gt", "le", "lt", "mul", "ne", "pow", "sub"]
 # How the same is said in PyTorch, where it is not t.name(): evaluated with the tensors above.
 TORCH: dict[str, str] = {
     "H": "t.H",
@@ -67,28 +68,44 @@ TORCH: dict[str, str] = {
     "asarray": "torch.asarray(array)",
     "addcdiv": "t.addcdiv(u, row, value=value)",
     "addcmul": "t.addcmul(u, row, value=value)",
+    "addbmm": "square.addbmm(batch, batch)",
     "addmm": "square.addmm(t.T, u)",
     "addmv": "column.addmv(t, row)",
     "addr": "t.addr(column, row)",
     "baddbmm": "batch.baddbmm(batch, batch)",
     "block_diag": "torch.block_diag(t, u)",
+    "bartlett_window": "torch.bartlett_window(n, dtype=torch.float64)",
+    "bernoulli": "t.bernoulli()",
+    "bitwise_left_shift": "labels.bitwise_left_shift(n)",
+    "bitwise_right_shift": "labels.bitwise_right_shift(n)",
+    "blackman_window": "torch.blackman_window(n, dtype=torch.float64)",
     "bmm": "batch.bmm(batch)",
     "broadcast_tensors": "torch.broadcast_tensors(t, u)",
     "bucketize": "torch.bucketize(t, edges)",
     "cat": "torch.cat([t, u], axis)",
-    "cdist": "torch.cdist(t, u)",
+    "cartesian_prod": "torch.cartesian_prod(row, column)",
     "chain_matmul": "torch.linalg.multi_dot([t, u.T, t])",
     "cholesky": "torch.linalg.cholesky(square)",
+    "cholesky_inverse": "square.tril().cholesky_inverse()",
+    "cholesky_solve": "t.T.cholesky_solve(square.tril())",
+    "combinations": "torch.combinations(row)",
+    "concat": "torch.concat([t, u], axis)",
+    "constant_pad_nd": "torch.constant_pad_nd(t, (1, 2))",
     "chunk": "t.chunk(n, axis)",
     "clamp": "t.clamp(low, high)",
     "clamp_max": "t.clamp_max(high)",
     "clamp_min": "t.clamp_min(low)",
     "det": "square.det()",
+    "diagonal_scatter": "square.diagonal_scatter(row)",
     "dim": "t.dim()",
     "dist": "t.dist(u)",
     "element_size": "t.element_size()",
     "expand": "t.expand(2, 2, 3)",
     "expand_as": "t.expand_as(u)",
+    "fill_diagonal": "square.clone().fill_diagonal_(value)",
+    "hamming_window": "torch.hamming_window(n, dtype=torch.float64)",
+    "hann_window": "torch.hann_window(n, dtype=torch.float64)",
+    "hard_silu": "torch.nn.functional.hardswish(t)",
     "expit": "torch.special.expit(t)",
     "eye": "torch.eye(3)",
     "frobenius_norm": "torch.linalg.matrix_norm(t)",
@@ -106,6 +123,11 @@ TORCH: dict[str, str] = {
     "inv": "torch.linalg.inv(square)",
     "inverse": "square.inverse()",
     "is_tensor": "torch.is_tensor(t)",
+    "is_same_size": "t.is_same_size(u)",
+    "is_signed": "t.is_signed()",
+    "kaiser_window": "torch.kaiser_window(n, dtype=torch.float64)",
+    "log_expit": "torch.nn.functional.logsigmoid(t)",
+    "logmeanexp": "t.exp().mean().log()",
     "jacfwd": "torch.func.jacfwd(f)(t)",
     "jacrev": "torch.func.jacrev(f)(t)",
     "kthvalue": "t.kthvalue(k, axis).values",
@@ -115,6 +137,28 @@ TORCH: dict[str, str] = {
     "log_softmax": "t.log_softmax(axis)",
     "logdet": "square.logdet()",
     "masked_fill": "t.masked_fill(mask, value)",
+    "masked_scatter": "t.masked_scatter(mask, u)",
+    "multigammaln": "u.mvlgamma(2)",
+    "mvlgamma": "u.mvlgamma(2)",
+    "nuclear_norm": "torch.linalg.matrix_norm(t, 'nuc')",
+    "psi": "t.digamma()",
+    "pdist": "torch.nn.functional.pdist(t)",
+    "permute_dims": "torch.permute(t, axes)",
+    "rand_like": "torch.rand_like(t)",
+    "randint_like": "torch.randint_like(t, 3)",
+    "randn_like": "torch.randn_like(t)",
+    "rel_entr": "t.xlogy(t) - t.xlogy(u)",
+    "resize_as": "t.reshape(u.shape)",
+    "row_stack": "torch.row_stack([t, u])",
+    "scalar_tensor": "torch.scalar_tensor(value)",
+    "solve_triangular": "torch.linalg.solve_triangular(square, t.T, upper=True)",
+    "squareplus": "(t + (t**2 + 4).sqrt()) / 2",
+    "standardize": "torch.nn.functional.layer_norm(t, (3,))",
+    "triangular_solve": "torch.linalg.solve_triangular(square, t.T, upper=True)",
+    "upsample": "torch.nn.functional.interpolate(batch[None], scale_factor=2)",
+    "upsample_bilinear": "torch.nn.functional.interpolate(batch[None], size=5, mode='bilinear', "
+    "align_corners=True)",
+    "upsample_nearest": "torch.nn.functional.interpolate(batch[None], scale_factor=2)",
     "masked_select": "t.masked_select(mask)",
     "matrix_power": "square.matrix_power(n)",
     "mm": "t.mm(u.T)",
@@ -167,9 +211,10 @@ TORCH: dict[str, str] = {
     **{name: f"t.{name}(u)" for name in TWO},
 }
 # Recipes of names that PyTorch has not, or whose answer is no array.
-APART = {"elementwise_grad", "grad_fn", "make_vjp", "manual_seed"}
-DRAWN = {"rand", "randint", "randn", "randperm"}
-MAKING = {"arange", "eye", "full", "linspace", "ones", "zeros"}
+APART = {"is_grad_enabled", "elementwise_grad", "grad_fn", "make_vjp", "manual_seed"}
+DRAWN = {"bernoulli", "rand", "randint", "randn", "randperm"}
+DRAWN |= {"rand_like", "randint_like", "randn_like"}
+MAKING = {"scalar_tensor", "arange", "eye", "full", "linspace", "ones", "zeros"}
 
 
 def cube(x):
@@ -248,6 +293,9 @@ def test_recipes_that_stand_apart():
     np.testing.assert_array_equal(value.data, t.data**3)
     assert callable(pull)
     assert eval(RECIPES["grad_fn"], env) is t.node
+    assert eval(RECIPES["is_grad_enabled"], env)
+    with mg.no_grad():
+        assert not eval(RECIPES["is_grad_enabled"], env)
     eval(RECIPES["manual_seed"], env)
     assert eval(RECIPES["requires_grad_"], env).requires_grad
 
@@ -265,7 +313,7 @@ def test_a_name_that_is_known_elsewhere_is_told_what_it_is_called_here(name):
             getattr(owner, name)
         words = str(caught.value)
         assert words.startswith("a Tensor has no" if owner is t else "minigrad has no")
-        assert (RECIPES.get(name) or NOTES[name]) in words
+        assert (NOTES.get(name) or RECIPES[name]) in words
         assert caught.value.name == name
 
 
@@ -287,6 +335,63 @@ def test_names_by_rule():
     assert words_of(t, "_zzz") == "a Tensor has no '_zzz'"
     with pytest.raises(ImportError, match="cannot import name 'cat'"):
         exec("from minigrad import cat")
+
+
+def test_functions_methods_and_what_is_numpys_alone():
+    assert words_of(mg, "detach") == "minigrad has no 'detach': write t.detach"
+    assert words_of(mg, "solve") == "minigrad has no 'solve': write mg.linalg.solve(t, ...)"
+    assert words_of(mg, "hanning").endswith("write np.hanning, which has no gradient")
+    assert words_of(mg, "pi") == "minigrad has no 'pi': write np.pi"
+    assert words_of(mg, "ix_").endswith("write np.ix_, which has no gradient")
+    assert (
+        words_of(mg.functional, "relu")
+        == "minigrad.functional has no 'relu': write mg.relu(t, ...)"
+    )
+    assert words_of(mg.functional, "one_hod").endswith("did you mean 'one_hot'?")
+    assert (
+        words_of(mg.linalg, "vander") == "minigrad.linalg has no 'vander': write mg.vander(t, ...)"
+    )
+    assert words_of(mg.linalg, "LinAlgError").endswith("write np.linalg.LinAlgError")
+    assert words_of(mg.linalg, "lu_factor").partition(": ")[2] == absent("lu_factor")
+    assert words_of(mg.nn, "Mish").endswith("is a function: write mg.mish")
+    assert words_of(mg.nn, "LazyLinear").partition(": ")[2] == absent("LazyLinear")
+    for module in (mg.functional, mg.linalg, mg.nn):
+        assert not hasattr(module, "__path_of__")
+
+
+def public(owner: Any) -> list[str]:
+    return [name for name in dir(owner) if name[:1] != "_"]
+
+
+def untold(owner: Any, names: Any) -> list[str]:
+    """Names that ``owner`` has not, and says nothing of."""
+    return [n for n in names if not hasattr(owner, n) and ": " not in words_of(owner, n)]
+
+
+def test_every_name_of_numpy_is_here_or_told():
+    t = mg.Tensor(GIVEN["t"])
+    assert untold(mg, [n for n in np.__all__ if n[0] != "_"]) == []
+    assert untold(mg.linalg, np.linalg.__all__) == []
+    assert untold(t, public(np.ndarray)) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_name_of_torch_is_here_or_told():
+    torch = pytest.importorskip("torch")
+    functional, t = torch.nn.functional, mg.Tensor(GIVEN["t"])
+    assert untold(t, public(torch.Tensor)) == []
+    for theirs, ours in [(torch, mg), (functional, mg), (functional, mg.functional)]:
+        values = {n: getattr(theirs, n) for n in public(theirs)}
+        called = [n for n, value in values.items() if callable(value) and n != "Tensor"]
+        assert untold(ours, called) == []
+    assert untold(mg.linalg, public(torch.linalg)) == []
+    assert untold(mg.nn, [n for n in public(torch.nn) if n[0].isupper()]) == []
+
+
+def test_nothing_that_is_here_is_said_to_be_missing():
+    here = {*vars(mg)["__all__"], *mg.linalg.__all__, *mg.nn.__all__, *public(mg.Tensor)}
+    assert [name for name in here if absent(name)] == []
+    assert all(why and names.split() for why, names in ABSENT.items())
 
 
 def test_what_asks_for_attributes_is_not_disturbed():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import minigrad as mg
+from minigrad.elsewhere import ABSENT
 from minigrad.names import NOTES, RECIPES
 from minigrad.primitive import REGISTRY
 
@@ -86,7 +87,7 @@ def test_the_tables_lead_to_pages_that_are_there():
         ("ops/exp.md", "| Kept until backward | out |"),
         ("ops/log.md", "| Smooth on | (0, inf) |"),
         ("ops/relu.md", "its gradient at 0 is 0"),
-        ("ops/concatenate.md", "| PyTorch | `cat` |"),
+        ("ops/concatenate.md", "| PyTorch | `cat`, `concat` |"),
         ("ops/expand_dims.md", "`unsqueeze`"),
         ("ops/concatenate.md", "`np.concatenate`"),
         ("ops/sum.md", "| Method | `t.sum` |"),
@@ -117,3 +118,6 @@ def test_every_name_is_in_the_table_of_names():
     text = page("names.md")
     for name in [*RECIPES, *NOTES]:
         assert f"| `{name}` |" in text
+    for why, names in ABSENT.items():
+        assert f"| {why} | " in text
+        assert all(f"`{name}`" in text for name in names.split())

@@ -19,6 +19,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import functional, ops
+from minigrad.elsewhere import ABSENT
 from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES
 from minigrad.primitive import NUMPY, REGISTRY, Primitive
 from minigrad.viz.rules import rule_text
@@ -71,6 +72,15 @@ another name is typed, the error says what to write; this is the table it reads 
 are tensors, `ts` is a list of them, `f` is a function.
 
 | elsewhere | here |
+|---|---|
+"""
+NOT_OFFERED = """
+## Names of PyTorch and JAX that are not offered
+
+A `*` stands for any letters. Layers are told in the same way. What NumPy alone has (`np.hanning`,
+`np.isclose`) is NumPy's here too, and is told so.
+
+| why | names |
 |---|---|
 """
 MEANING = """
@@ -308,7 +318,12 @@ def pages() -> dict[Path, str]:
     table = {name: f"`{cell(recipe)}`" for name, recipe in RECIPES.items()} | NOTES | layers
     rows = [f"| `{name}` | {cell(text)} |" for name, text in sorted(table.items())]
     other = [f"| {name} | {cell(text)} |" for name, text in sorted(MEANINGS.items())]
-    made[HERE / "names.md"] = NAMES + "\n".join(rows) + "\n" + MEANING + "\n".join(other) + "\n"
+    without = [
+        f"| {cell(why)} | {' '.join(f'`{name}`' for name in sorted(names.split()))} |"
+        for why, names in ABSENT.items()
+    ]
+    parts = [NAMES, *rows, MEANING, *other, NOT_OFFERED, *without]
+    made[HERE / "names.md"] = "\n".join(part.removesuffix("\n") for part in parts) + "\n"
     return made
 
 

@@ -7,6 +7,7 @@ they are recorded, given arrays they return arrays.
 from types import ModuleType as _Module
 from typing import TYPE_CHECKING
 
+from minigrad import ops as _ops
 from minigrad.functional.activation import *
 from minigrad.functional.adaptive import *
 from minigrad.functional.affine import *
@@ -25,6 +26,7 @@ from minigrad.functional.regression import *
 from minigrad.functional.resampling import *
 from minigrad.functional.similarity import *
 from minigrad.functional.unpooling import *
+from minigrad.names import advice as _advice
 
 if not TYPE_CHECKING:  # a type checker takes what the stars bring
     __all__ = sorted(
@@ -32,3 +34,8 @@ if not TYPE_CHECKING:  # a type checker takes what the stars bring
         for name, value in vars().items()
         if name[0] != "_" and name != "TYPE_CHECKING" and not isinstance(value, _Module)
     )
+
+    def __getattr__(name: str) -> object:
+        """Say where a name is that is not here; runs on failure only."""
+        known = () if name[:1] == "_" else [*__all__, *vars(_ops)["__all__"]]
+        raise AttributeError(_advice(name, "minigrad.functional", known), name=name)
