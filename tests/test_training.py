@@ -11,6 +11,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import MissingExtra, StateError
 from minigrad.functional import mse_loss
+from minigrad.serialize import load
 from minigrad.training import History, evaluate, fit
 
 RNG = np.random.default_rng(0)
@@ -282,6 +283,59 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     assert checkpoint.resume().records == whole.records
 
 
+def interrupted(path, stop=None):
+    """A run with everything that draws or counts, which a stranger resumes from its file."""
+    mg.seed(3)
+    model = nn.Sequential(
+        nn.Linear(2, 8, rng=1), nn.BatchNorm1d(8), nn.Dropout(0.3), mg.relu, nn.Dropout(0.1, rng=4),
+        nn.Linear(8, 3, rng=2),
+    )  # fmt: skip
+    optimizer = optim.Adam(model.parameters(), 0.05, amsgrad=True)
+    warm_up = optim.LinearLR(optimizer, 0.1, total_iters=3)
+    schedule = optim.SequentialLR([warm_up, optim.CosineAnnealingLR(optimizer, 6)], [3])
+    rng = np.random.default_rng(5)
+    keep = mg.Checkpoint(path, model, optimizer, schedule=schedule, rng=rng)
+    history = keep.resume()
+    callbacks: list[Any] = [keep]
+    if stop is not None:
+
+        def ctrl_c(history):
+            if len(history) == stop:
+                raise KeyboardInterrupt
+
+        callbacks.append(ctrl_c)
+    left = 8 - len(history)
+    settings: Any = {"validation": (X, Y), "callbacks": callbacks, "progress": False}
+    fit(model, X, Y, optimizer=optimizer, epochs=left, batch_size=32, schedule=schedule,
+        rng=rng, history=history, **settings)  # fmt: skip
+    return history.records, model.state_dict()
+
+
+def test_an_interrupted_run_is_resumed_as_if_it_had_not_been(tmp_path):
+    records, state = interrupted(tmp_path / "whole.npz")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "parts.npz", stop=5)
+    assert load(tmp_path / "parts.npz")["history.loss"].tolist() == records["loss"][:5]
+    others, twin = interrupted(tmp_path / "parts.npz")
+    assert others == records
+    for name, value in state.items():
+        np.testing.assert_array_equal(twin[name], value)
+
+
+def test_a_loss_that_is_not_finite_ends_training_before_it_spoils_the_model():
+    model = nn.Linear(2, 1, rng=0)
+    x = np.ones((40, 2))
+    x[25] = np.nan
+    before, history = model.state_dict(), History()
+    with pytest.raises(FloatingPointError, match=r"the loss is nan in epoch 1, batch 1;") as e:
+        fit(model, x, np.zeros((40, 1)), optimizer=optim.SGD(model.parameters(), 0.1), rng=0,
+            loss=mse_loss, batch_size=40, history=history, progress=False)  # fmt: skip
+    assert "mg.diagnose(model, x, y, optimizer=optimizer)" in str(e.value)
+    assert len(history) == 0
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
 def test_a_checkpoint_of_the_best_is_the_best(tmp_path):
     model = nn.Linear(1, 1)
     keep = mg.Checkpoint(tmp_path / "best.npz", model, best_only=True)
@@ -390,6 +444,13 @@ def test_history_plots_training_beside_validation():
     assert (
         "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
     )
+
+
+def test_a_notebook_shows_the_plot_though_nobody_imported_pyplot():
+    pytest.importorskip("matplotlib")
+    shown = History({"loss": [3.0, 2.0]}).plot()._repr_png_()
+    assert shown.startswith(b"\x89PNG")
+    assert len(shown) > 2000
 
 
 def test_a_single_epoch_is_visible():

@@ -5,13 +5,17 @@ A callback is any function of the history; one that returns True stops training.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from minigrad.nn import Module
 from minigrad.optim import Optimizer
+from minigrad.random import generator
 from minigrad.serialize import load, save
 from minigrad.training.history import History
 
@@ -99,6 +103,10 @@ class EarlyStopping:
 class Checkpoint:
     """Saves model, optimiser and history after each epoch, and resumes from them.
 
+    Where the streams of random numbers stand is saved, too: the global one, that of ``rng`` and
+    those of dropout in the model. So a run that is resumed is the run that was not interrupted,
+    number by number, if whatever else it is trained with is given.
+
     Args:
         path: A file; it is replaced as a whole, so an interrupt leaves the one before.
         model: What to save.
@@ -106,6 +114,8 @@ class Checkpoint:
         best_only: Whether to save only when ``monitor`` has improved.
         monitor: The number to watch; by default the validation loss, or the loss if there is none.
         mode: Whether ``"min"`` or ``"max"`` is better.
+        schedule: Saved, too; the one that ``fit`` is given.
+        rng: The generator that ``fit`` is given, if it is given one.
 
     >>> import tempfile, os
     >>> from minigrad import nn
@@ -126,8 +136,12 @@ class Checkpoint:
         best_only: bool = False,
         monitor: str | None = None,
         mode: Literal["min", "max"] = "min",
+        *,
+        schedule: Any = None,
+        rng: np.random.Generator | None = None,
     ) -> None:
         self.path, self.model, self.optimizer = Path(path), model, optimizer
+        self.schedule, self.rng = schedule, rng
         self.best_only, self.watched = best_only, Watched(monitor, mode)
 
     def __call__(self, history: History) -> None:
@@ -139,8 +153,24 @@ class Checkpoint:
         if self.optimizer is not None:
             memory = self.optimizer.state_dict()
             state |= {f"optimizer.{name}": value for name, value in memory.items()}
+        if self.schedule is not None:
+            kept = self.schedule.state_dict()
+            state |= {f"schedule.{name}": value for name, value in kept.items()}
+        for name, stream in self._streams().items():
+            state[f"stream.{name}"] = _written(stream)
         state |= {f"history.{name}": numbers for name, numbers in history.records.items()}
         save(self.path, state)
+
+    def _streams(self) -> dict[str, np.random.Generator]:
+        """Every stream that training draws from, by name."""
+        streams = {"global": generator()}
+        if self.rng is not None:
+            streams["rng"] = self.rng
+        for name, module in self.model.named_modules():
+            for key, value in vars(module).items():
+                if isinstance(value, np.random.Generator):
+                    streams[f"model.{name}.{key}"] = value
+        return streams
 
     def resume(self) -> History:
         """Load model and optimiser from the file, and return its history; an empty one without.
@@ -157,8 +187,19 @@ class Checkpoint:
         self.model.load_state_dict(parts["model"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(parts["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(parts.get("schedule", {}))
+        for name, stream in self._streams().items():
+            if (written := parts.get("stream", {}).get(name)) is not None:
+                stream.bit_generator.state = json.loads(written.tobytes())
         records = {name: numbers.tolist() for name, numbers in parts["history"].items()}
         history = History(records)
         if self.best_only and records:
             self.watched.improved(history)
         return history
+
+
+def _written(stream: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Where a stream stands, as bytes of JSON: its numbers are larger than any dtype's."""
+    text = json.dumps(stream.bit_generator.state, default=lambda array: array.tolist())
+    return np.frombuffer(text.encode(), np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigrad.errors import MissingExtra
+from minigrad.training.figure import figure
 
 __all__ = ["History"]
 
@@ -36,7 +36,7 @@ class History:
         return max((len(numbers) for numbers in self.records.values()), default=0)
 
     def plot(self, baseline: float | None = None) -> Any:
-        """Draw every number against the epoch and return the matplotlib figure.
+        """Draw every number against the epoch and return the figure: notebooks show it.
 
         Args:
             baseline: A loss to compare with, such as that of guessing.
@@ -45,15 +45,13 @@ class History:
             MissingExtra: If matplotlib is not installed.
             ValueError: If there is nothing to plot yet.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingExtra("matplotlib", "History.plot()", "demo") from error
         if not self.records:
             raise ValueError("the history is empty: there is nothing to plot")
         kinds = list(dict.fromkeys(name.removeprefix("validation_") for name in self.records))
-        figure = Figure(figsize=(4.8 * len(kinds), 3.4), layout="constrained")
-        for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        picture = figure("History.plot()", 4.8 * len(kinds), 3.4)
+        for axes, kind in zip(
+            picture.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True
+        ):
             for name, colour, label in (
                 (kind, "#0b5cad", "training"),
                 (f"validation_{kind}", "#c2410c", "validation"),
@@ -69,4 +67,4 @@ class History:
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
-        return figure
+        return picture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.anomaly import AnomalyError
 from minigrad.data import batches
 from minigrad.functional import accuracy, cross_entropy
 from minigrad.graph import no_grad
@@ -30,19 +32,31 @@ def _go_through(
     loss: Loss,
     metrics: Mapping[str, Metric],
     optimizer: Optimizer | None = None,
+    epoch: int = 0,
 ) -> dict[str, float]:
     """Run a model on batches, learn from each if there is an optimiser, and return the means."""
     totals, count = dict.fromkeys(["loss", *metrics], 0.0), 0
-    for x, y in pairs:
+    for i, (x, y) in enumerate(pairs, 1):
         output = model(x)
         value = loss(output, y)
+        number = float(value)
         if optimizer is not None:
+            if not math.isfinite(number):
+                raise AnomalyError(_advice(number, epoch, i))
             _learn(optimizer, value, functools.partial(_again, model, loss, x, y))
-        totals["loss"] += float(value) * len(x)
+        totals["loss"] += number * len(x)
         for name, metric in metrics.items():
             totals[name] += metric(output, y) * len(x)
         count += len(x)
     return {name: total / count if count else math.nan for name, total in totals.items()}
+
+
+def _advice(number: float, epoch: int, batch: int) -> str:
+    return (
+        f"the loss is {number} in epoch {epoch}, batch {batch}; the parameters are as before it\n"
+        "  hint: mg.diagnose(model, x, y, optimizer=optimizer) looks for the cause; inside "
+        "'with mg.detect_anomaly():' the first op that is not finite is named"
+    )
 
 
 def _again(model: Module, loss: Loss, x: Any, y: Any) -> Tensor:
@@ -104,7 +118,9 @@ def _progress(epochs: int, show: bool) -> Any:
     """Return tqdm's bar over the epochs, or a plain range where it is not wanted or not there."""
     if show:
         try:
-            from tqdm.auto import tqdm
+            with warnings.catch_warnings():  # a notebook without widgets has a plain bar
+                warnings.filterwarnings("ignore", "IProgress not found")
+                from tqdm.auto import tqdm
         except ImportError:
             return range(epochs)
         return tqdm(range(epochs), unit="epoch", dynamic_ncols=True)
@@ -148,6 +164,9 @@ def fit(
         progress: Whether to show a bar (where tqdm is installed).
         history: Where to write; keeps what happened if training is interrupted.
 
+    Raises:
+        AnomalyError: If a loss is NaN or infinite; parameters are as before the batch that made it.
+
     >>> from minigrad import nn, optim
     >>> line = nn.Linear(1, 1, rng=0)
     >>> x = np.linspace(-1, 1, 64)[:, None]
@@ -161,24 +180,26 @@ def fit(
     history = History() if history is None else history
     stream = np.random.default_rng(rng) if rng is not None else None
     bar = _progress(epochs, progress)
-    for epoch in bar:
-        model.train()
-        pairs = batches(x, y, batch_size, rng=stream)
-        numbers = _go_through(model, pairs, loss, chosen, optimizer)
-        if validation is not None:
-            held_out = evaluate(model, *validation, loss=loss, metrics=chosen)
-            numbers |= {f"validation_{name}": number for name, number in held_out.items()}
-        history.append(**numbers)
-        if isinstance(schedule, ReduceLROnPlateau):
-            schedule.step(numbers.get("validation_loss", numbers["loss"]))
-        elif schedule is not None:
-            schedule.step()
-        if hasattr(bar, "set_postfix"):
-            bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
-            bar.set_postfix({name: f"{number:.4f}" for name, number in numbers.items()})
-        answers = [callback(history) for callback in callbacks]  # all are called
-        if any(answer is True for answer in answers):
-            break
-    if hasattr(bar, "close"):
-        bar.close()
+    try:
+        for epoch in bar:
+            model.train()
+            pairs = batches(x, y, batch_size, rng=stream)
+            numbers = _go_through(model, pairs, loss, chosen, optimizer, epoch + 1)
+            if validation is not None:
+                held_out = evaluate(model, *validation, loss=loss, metrics=chosen)
+                numbers |= {f"validation_{name}": number for name, number in held_out.items()}
+            history.append(**numbers)
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedule.step(numbers.get("validation_loss", numbers["loss"]))
+            elif schedule is not None:
+                schedule.step()
+            if hasattr(bar, "set_postfix"):
+                bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
+                bar.set_postfix({name: f"{number:.4f}" for name, number in numbers.items()})
+            answers = [callback(history) for callback in callbacks]  # all are called
+            if any(answer is True for answer in answers):
+                break
+    finally:  # an interrupt leaves no half a bar behind
+        if hasattr(bar, "close"):
+            bar.close()
     return history

@@ -12,12 +12,13 @@ import numpy as np
 
 from minigrad.calculus import grad
 from minigrad.diagnosis.observe import observe
-from minigrad.errors import MissingExtra, ShapeError
+from minigrad.errors import ShapeError
 from minigrad.functional import softmax
 from minigrad.graph import no_grad
 from minigrad.nn import Module
 from minigrad.ops import sigmoid
 from minigrad.tensor import Tensor
+from minigrad.training.figure import figure
 
 __all__ = ["activations", "decision_boundary", "functions"]
 
@@ -59,7 +60,7 @@ def decision_boundary(
     >>> len(figure.axes[0].collections)  # one for each label
     3
     """
-    figure = _figure("decision_boundary", 4.6, 4.0)
+    picture = figure("decision_boundary()", 4.6, 4.0)
     points = np.asarray(x.data if isinstance(x, Tensor) else x, dtype=float)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ShapeError(f"decision_boundary: x {points.shape} is not (n, 2)")
@@ -74,16 +75,16 @@ def decision_boundary(
     palette = np.array([_rgb(COLOURS[i % len(COLOURS)]) for i in range(classes)])
     sure = (shares.max(axis=1) * classes - 1.0) / max(classes - 1, 1)
     tint = 0.15 + 0.45 * np.clip(sure, 0.0, 1.0)[:, None]
-    picture = 1.0 - tint * (1.0 - palette[shares.argmax(axis=1)])
-    axes = figure.subplots()
+    colours = 1.0 - tint * (1.0 - palette[shares.argmax(axis=1)])
+    axes = picture.subplots()
     axes.imshow(
-        picture.reshape(resolution, resolution, 3),
+        colours.reshape(resolution, resolution, 3),
         origin="lower",
         extent=(low[0], high[0], low[1], high[1]),
         aspect="auto",
     )
     _scatter(axes, points, y)
-    return figure
+    return picture
 
 
 def _shares(model: Module, points: Any) -> Any:
@@ -143,8 +144,8 @@ def activations(model: Module, x: Any, *, bins: int = 60, columns: int = 3) -> A
     if not shown:
         raise ValueError("activations: no layer gives numbers to show")
     rows = -(-len(shown) // columns)
-    figure = _figure("activations", 3.4 * min(columns, len(shown)), 2.6 * rows)
-    panels = figure.subplots(rows, min(columns, len(shown)), squeeze=False)
+    picture = figure("activations()", 3.4 * min(columns, len(shown)), 2.6 * rows)
+    panels = picture.subplots(rows, min(columns, len(shown)), squeeze=False)
     for axes, (s, values) in zip(panels.flat, shown, strict=False):
         axes.hist(values.ravel().astype(float), bins=bins, color=COLOURS[0])
         axes.set_title(f"{s.layer or 'output'}: {s.title}", fontsize=9)
@@ -154,7 +155,7 @@ def activations(model: Module, x: Any, *, bins: int = 60, columns: int = 3) -> A
         axes.spines[["top", "right", "left"]].set_visible(False)
     for axes in panels.flat[len(shown) :]:
         axes.remove()
-    return figure
+    return picture
 
 
 def functions(
@@ -184,8 +185,8 @@ def functions(
     if not fs:
         raise ValueError("functions: there is none to show")
     rows, wide = -(-len(fs) // columns), min(columns, len(fs))
-    figure = _figure("functions", 2.8 * wide, 2.4 * rows)
-    panels = figure.subplots(rows, wide, squeeze=False)
+    picture = figure("functions()", 2.8 * wide, 2.4 * rows)
+    panels = picture.subplots(rows, wide, squeeze=False)
     x = np.linspace(low, high, 401)
     for axes, f in zip(panels.flat, fs, strict=False):
         name = getattr(f, "__name__", type(f).__name__)
@@ -198,4 +199,4 @@ def functions(
     panels.flat[0].legend(frameon=False, fontsize=8)
     for axes in panels.flat[len(fs) :]:
         axes.remove()
-    return figure
+    return picture
