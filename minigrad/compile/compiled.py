@@ -15,6 +15,7 @@ from minigrad.compile.doors import observed
 from minigrad.compile.emit import emit_program
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
+from minigrad.compile.native import Native, build
 from minigrad.compile.passes import optimise
 from minigrad.compile.picture import picture
 from minigrad.compile.plan import plan
@@ -42,6 +43,7 @@ class Entry:
     call: Callable[..., Any] | None = None
     source: str = ""
     functions: dict[str, Any] = field(default_factory=dict)
+    native: Native | None = None
     found: dict[str, int] = field(default_factory=dict)
     before: int = 0
     seconds: float = 0.0
@@ -175,10 +177,14 @@ class Compiled:
         plan(program)
         name_values(entry.recorded, self.function)
         entry.source, entry.functions = emit_program(program, entry.recorded.tape.titles)
+        if self.backend == "native":
+            entry.native = build(entry.recorded)
         entry.call = self._bound(entry)
         entry.seconds = time.perf_counter() - start
 
     def _bound(self, entry: Entry) -> Callable[..., Any]:
+        if entry.native is not None:
+            return entry.native.bind(entry.recorded)
         return bind(entry.recorded, entry.source, entry.functions)
 
     def _unsettled(self, reason: str) -> None:
@@ -275,7 +281,9 @@ def _explained(entry: Entry) -> list[str]:
     return lines
 
 
-def compile(function: Callable[..., Any], *, backend: Literal["numpy"] = "numpy") -> Compiled:
+def compile(
+    function: Callable[..., Any], *, backend: Literal["numpy", "native"] = "numpy"
+) -> Compiled:
     """Make a function, a model or a whole training step run as straight-line NumPy.
 
     Calls run as they were written until two of a kind have computed the same, step by step; from
@@ -308,8 +316,8 @@ def compile(function: Callable[..., Any], *, backend: Literal["numpy"] = "numpy"
     >>> w.numpy(), float(loss)
     (array([0.6, 2. ]), 0.7)
     """
-    if backend != "numpy":
-        raise ValueError(f"backend is 'numpy', not {backend!r}")
+    if backend not in ("numpy", "native"):
+        raise ValueError(f"backend is 'numpy' or 'native', not {backend!r}")
     if not callable(function):
         raise TypeError(f"compile takes a function or a model, not a {type(function).__name__}")
     return Compiled(function, backend)

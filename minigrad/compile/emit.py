@@ -47,11 +47,11 @@ def emit(program: Program, titles: dict[str, str]) -> str:
 
 def emit_program(program: Program, titles: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """Return the source, and the functions in it that no import brings, by name."""
-    emitter = _Emitter(program, titles)
+    emitter = Emitter(program, titles)
     return emitter.module(), emitter.opaque
 
 
-class _Emitter:
+class Emitter:
     """Text of a program, made line by line."""
 
     def __init__(self, program: Program, titles: dict[str, str]) -> None:
@@ -323,7 +323,8 @@ class _Emitter:
     def factor(self, x: Any) -> str:
         """An operand next to an operator."""
         text = self.text(x)
-        return f"({text})" if text.startswith("-") else text
+        compound = isinstance(x, float) and " " in text
+        return f"({text})" if compound or text.startswith("-") else text
 
     def text(self, x: Any) -> str:
         """An operand."""
@@ -352,7 +353,7 @@ class _Emitter:
         return "..." if part is Ellipsis else self.text(part)
 
 
-Writer = Callable[[_Emitter, Instruction], str]
+Writer = Callable[[Emitter, Instruction], str]
 _SPECIAL: dict[str, Writer] = {
     "getitem": lambda e, i: f"{e.factor(i.args[0])}[{e.index(i.args[1])}]",
     "astype": lambda e, i: f"{e.factor(i.args[0])}.astype({e.text(i.args[1])})",

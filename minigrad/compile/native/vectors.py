@@ -7,16 +7,36 @@ vectors down.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
+import numba
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["pointer", "shape_of_tiles", "tile_of", "transpose_of"]
+__all__ = [
+    "address",
+    "array",
+    "kernel",
+    "pointer",
+    "shape_of_tiles",
+    "tile_of",
+    "transpose_of",
+    "versions",
+]
+
+
+def versions() -> tuple[str, ...]:
+    """What machine code depends on besides its source: versions, and the tiles below."""
+    own = Path(__file__).read_bytes()
+    return numba.__version__, llvmlite.__version__, hashlib.sha256(own).hexdigest()
 
 
 @cache
@@ -96,9 +116,9 @@ class _Vectors:
 def tile_of(size: int, lanes: int, rows: int, columns: int, add: bool = False) -> Any:
     """The product of a few rows with a few vectors of columns, of numbers of ``size`` bytes.
 
-    The result is called as ``tile(a, row, step, b, b_step, c, c_row, depth)``: pointers to the first
-    elements, distances between rows of ``a`` and from one term of the sum to the next, and the
-    number of terms, at least one.
+    The result is called as ``tile(a, a0, row, step, b, b0, b_step, c, c0, c_row, depth)``: pointers
+    and where to begin, distances between rows of ``a`` and from one term of the sum to the next,
+    and the number of terms, at least one.
 
     Args:
         size: Bytes of a number: 4 or 8.
@@ -214,3 +234,43 @@ def transpose_of(size: int, lanes: int) -> Any:
         return context.get_dummy_value()
 
     return turn
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def address(typing: Any, array: Any) -> Any:
+    """The address of an array's first element."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        data = cgutils.create_struct_proxy(kind)(context, builder, value=args[0]).data
+        return builder.ptrtoint(data, ir.IntType(64))
+
+    return types.int64(array), codegen
+
+
+def array(name: str, ndim: int, readonly: bool) -> Any:
+    """The type of an array in C order."""
+    kind = types.boolean if name == "bool" else getattr(types, name)
+    return types.Array(kind, ndim, "C", readonly=readonly)
+
+
+def kernel(*, sums: bool) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function of pointers, which point to memory apart from each other.
+
+    Args:
+        sums: Whether terms may be added in another order, as vectors do.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        fastmath = {"contract", "reassoc"} if sums else {"contract"}
+        made = njit(error_model="numpy", fastmath=fastmath)(function)
+        compiler = made._compiler
+
+        def customised(flags: Any) -> Any:  # njit has no option for it
+            flags.noalias = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+            return flags
+
+        compiler._customize_flags = customised
+        return made
+
+    return compiled
