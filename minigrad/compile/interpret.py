@@ -94,6 +94,21 @@ def compute(primitive: Primitive[...], values: tuple[Any, ...], params: dict[str
         out = primitive.kernel(*values, **params)
         return out if isinstance(out, Traced) else constant(tape, out)
     own = primitive.__module__.startswith("minigrad.")
+    mark = len(tape.instructions)
+    out = _computed(tape, primitive, values, params, own)
+    for instruction in tape.instructions[mark:]:
+        instruction.op = instruction.op or primitive.name
+    return out
+
+
+def _computed(
+    tape: Tape,
+    primitive: Primitive[...],
+    values: tuple[Any, ...],
+    params: dict[str, Any],
+    own: bool,
+) -> Any:
+    """What NumPy calls give, or one opaque call of the op."""
     if own and primitive.name in LOWERED:
         return LOWERED[primitive.name](tape, *values, **params)
     name = kernel_name(primitive.kernel)

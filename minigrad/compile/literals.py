@@ -19,8 +19,8 @@ WIDTH = 100
 def literal(x: Any) -> str:
     """A constant operand.
 
-    >>> literal(0.5), literal(np.dtype("f4")), literal(-np.inf)
-    ('0.5', 'np.float32', '-np.inf')
+    >>> literal(0.5), literal(np.dtype("f4")), literal(-np.inf), literal(1.0 - 0.9)
+    ('0.5', 'np.float32', '-np.inf', '1.0 - 0.9')
     """
     if isinstance(x, np.dtype):
         return f"np.{x.name}" if hasattr(np, x.name) and x.isnative else repr(x.str)
@@ -30,7 +30,18 @@ def literal(x: Any) -> str:
         return x.__name__
     if isinstance(x, float) and not np.isfinite(x):
         return "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
+    if type(x) is float and len(repr(x)) > 12:
+        return _as_it_came(x)
     return "..." if x is Ellipsis else repr(x).replace("'", '"')
+
+
+def _as_it_came(x: float) -> str:
+    """The short expression that a number of many digits is the value of, if there is one."""
+    share = round(1.0 - x, 9)
+    if share and 1.0 - share == x:
+        return f"1.0 - {share!r}"
+    count = round(1.0 / x)
+    return f"1.0 / {float(count)!r}" if count and 1.0 / count == x else repr(x)
 
 
 def constant(value: Value) -> str:
@@ -83,10 +94,22 @@ def broken(head: str, parts: list[str], tail: str) -> list[str]:
 
 
 def wrapped(line: str) -> list[str]:
-    """One statement over several lines: broken at the commas of its outermost bracket."""
+    r"""One statement over several lines: broken at the commas of its outermost bracket.
+
+    >>> print(*wrapped("x = f(a, (b, c))"), sep="\\n")
+    x = f(
+        a,
+        (b, c),
+    )
+    >>> print(*wrapped("x = a / (b - c)"), sep="\\n")
+    x = (
+        a / (b - c)
+    )
+    """
     indent = " " * (len(line) - len(line.lstrip()))
     head, bracket, inner = line.partition("(")
-    parts = list(_split(inner[:-1])) if inner.endswith(")") and " = (" not in line else []
+    called = head[-1:].isalnum() or head.endswith(("_", "]"))  # (a + b,) would be a tuple
+    parts = list(_split(inner[:-1])) if inner.endswith(")") and called else []
     if parts and line.count("(") == line.count(")") and _closes(line):
         return broken(head + bracket, parts, indent + ")")
     target, sign, value = line.partition("= ")

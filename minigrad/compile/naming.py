@@ -15,6 +15,7 @@ from minigrad.compile.program import Input, Instruction, Program, Value
 from minigrad.compile.tape import Tape
 from minigrad.compile.trace import Argument, Part, Recorded
 from minigrad.nn.module import Module
+from minigrad.primitive import Primitive
 
 __all__ = ["name_values"]
 
@@ -32,6 +33,12 @@ NOUNS = {
     "np.maximum": "maximum",
     "np.greater": "mask",
     "getitem": "chosen",
+    "np.reshape": "reshaped",
+    "np.lib.stride_tricks.sliding_window_view": "windows",
+    "np.ravel": "flat",
+    "np.sqrt": "root",
+    "math.sqrt": "root",
+    "math.fabs": "size",
     "np.exp": "exp",
     "np.square": "square",
     "np.broadcast_to": "spread",
@@ -44,6 +51,8 @@ NOUNS = {
     "/": "quotient",
     "**": "power",
 }
+_OPERATIONS = frozenset({"product", "sum", "difference", "quotient"})
+_OPS = frozenset({"relu", "mean", "leaky_relu", "sigmoid"})  # that say more than their functions
 _VAGUE = frozenset(
     {"out", "x", "g", "product", "c", "y", "result", "data", "value", "new", "array", "total"}
 )
@@ -106,6 +115,8 @@ def _unite(program: Program, plain: set[Value]) -> None:
     for chain in {id(c): c for c in chains.values()}.values():
         last = chain[-1].name
         first = [v.name for v in chain if _numbered(last, v.name)]
+        if not first and _says_little(last):
+            first = [v.name for v in chain if not _says_little(v.name)]
         for value in chain:
             value.name = first[0] if first else last
 
@@ -113,6 +124,12 @@ def _unite(program: Program, plain: set[Value]) -> None:
 def _numbered(name: str, first: str) -> bool:
     """Whether a name is a further one of its kind: ``total_2`` of ``total``."""
     return name.startswith(f"{first}_") and name[len(first) + 1 :].isdigit()
+
+
+def _says_little(name: str) -> bool:
+    """Whether a name only says by which operation a value was made."""
+    parts = name.split("_")
+    return (parts[-2:-1] if parts[-1].isdigit() else parts[-1:])[0] in _OPERATIONS
 
 
 def _of_state(recorded: Recorded) -> dict[int, str]:
@@ -178,6 +195,17 @@ class _Namer:
         self.vertices = {
             i.place.tensor._node: i.value.name for i in program.inputs if isinstance(i.place, Data)
         }
+        self.updated = {
+            u.result: u for u in program.updates if isinstance(u.result, Value) and u.target
+        }
+        self.steps: dict[Value, str] = {}  # what is taken away from a parameter
+        for instruction in program.instructions:
+            update = self.updated.get(instruction.out)
+            if update is not None and update.target is not None:
+                first, *rest = instruction.args
+                taken = instruction.function == "np.subtract" and first is update.target
+                if taken and isinstance(rest[0], Value):
+                    self.steps[rest[0]] = f"{update.target.name}_step"
         self.last_of: dict[object, Value] = {}  # the last result of what one call assigns
         self.last_in: dict[str, Value] = {}
         self.gradient_of: dict[Value, str] = {}
@@ -204,11 +232,22 @@ class _Namer:
         wish = getattr(self, f"_{instruction.section}")(instruction)
         return self.names.fresh(wish)
 
+    def _noun(self, instruction: Instruction) -> str:
+        """What a result is called that nobody has given a name."""
+        if instruction.function == "call":
+            called = instruction.args[0]
+            return str(called.name if isinstance(called, Primitive) else called.__name__)
+        if instruction.op in _OPS and instruction.section == "forward":
+            return instruction.op
+        if instruction.function == "np.multiply" and instruction.args[0] is instruction.args[1]:
+            return "square"
+        return NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+
     def _forward(self, instruction: Instruction) -> str:
         out, scope = instruction.out, instruction.scope
         hints = [(k, n) for k, n in self.tape.hints.get(out, ()) if self.last_of.get(k) is out]
         wishes = [name for _, name in hints if name not in _VAGUE]
-        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        noun = self._noun(instruction)
         last = bool(scope) and self.last_in.get(scope) is out
         if wishes or last:
             self.plain.discard(out)
@@ -223,7 +262,7 @@ class _Namer:
         if out in self.gradient_of:
             self.plain.discard(out)
             return self.gradient_of[out]
-        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        noun = self._noun(instruction)
         pair = self.cotangents.get(out)
         if pair is not None:
             parent = pair[0].parents[pair[1]]
@@ -238,8 +277,18 @@ class _Namer:
 
     def _update(self, instruction: Instruction) -> str:
         out = instruction.out
+        if out in self.steps:
+            return self.steps[out]
+        update = self.updated.get(out)
+        if update is not None and update.target is not None:
+            return f"{update.target.name}_next"
         wishes = [name for _, name in self.tape.hints.get(out, ()) if name not in _VAGUE]
-        noun = NOUNS.get(instruction.function, instruction.function.rpartition(".")[2])
+        noun = self._noun(instruction)
+        if instruction.function == "np.add" and not self.gradient_of.keys().isdisjoint(
+            instruction.operands()
+        ):
+            self.plain.discard(out)
+            noun = "gradient"  # with what a decay of weights adds to it
         array = self.tape.updating.get(out)
         owner = self.known.get(id(array)) or self.leaves.get(id(array), "")
         noun = wishes[0] if wishes else noun

@@ -258,7 +258,12 @@ def update_early(program: Program) -> bool:
         at = max([begin, *(made.get(v, 0) for v in operands)])
         at = max([at, *(last_read.get(v, 0) for v in operands if v not in made)])
         made[instruction.out] = at
-        ready.setdefault(at, []).append(instruction)
+    wanted: dict[Value, int] = {}  # what needs no gradient stands where it is first needed
+    for instruction in reversed(tail):
+        at = made[instruction.out] = max(made[instruction.out], wanted.get(instruction.out, 0))
+        wanted.update((v, min(at, wanted.get(v, at))) for v in instruction.operands())
+    for instruction in tail:
+        ready.setdefault(made[instruction.out], []).append(instruction)
     program.instructions = [x for i, y in enumerate(body) for x in (y, *ready.get(i, ()))]
     return True
 

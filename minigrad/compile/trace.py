@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import collections
-import enum
 import random as python_random
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +24,11 @@ from minigrad.compile.capture import (
     Walk,
 )
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
+from minigrad.compile.outcome import Leaf, Watched, made_anew, own, restore, settle
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
 from minigrad.compile.traced import Number, Traced, of_ducks
 from minigrad.graph import RECORDING
-from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
 
@@ -54,25 +52,6 @@ class Part:
     def set(self, value: Any) -> None:
         """Refuse: tuples do not change."""
         raise CompileError("a part of a tuple was replaced")
-
-
-class Watched:
-    """An iterator while a step is traced: that it is asked for more makes each call another."""
-
-    def __init__(self, iterator: Any, path: str, moved: dict[str, None]) -> None:
-        self._iterator, self._path, self._moved = iterator, path, moved
-
-    def __iter__(self) -> Watched:
-        return self
-
-    def __next__(self) -> Any:
-        self._moved[self._path] = None
-        return next(self._iterator)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("send", "throw", "close"):
-            self._moved[self._path] = None
-        return getattr(self._iterator, name)
 
 
 class Stream:
@@ -117,15 +96,6 @@ class Recorded:
     promoted: set[Key] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
     lifted: dict[int, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A leaf of a result: how its value is handed out, or the object itself."""
-
-    kind: str  # "tensor", "array" or "number" of the program, a "constant" Tensor, an "object"
-    index: int = -1
-    item: Any = None
 
 
 def key_of(place: Any) -> Key:
@@ -351,59 +321,6 @@ def _varies(place: Any) -> bool:
     return isinstance(place, Item) and place.key in ("learning_rate", "t", "mu_product")
 
 
-def restore(walk: Walk, copies: list[tuple[Any, Any]]) -> None:
-    """Put everything back as it was before a trace."""
-    for container, copied in copies:
-        if isinstance(container, list):
-            container[:] = copied
-        else:
-            for key in [k for k in container if k not in copied]:
-                del container[key]
-            container.update(copied)
-    for state in reversed(walk.states):
-        if state.place.get() is not state.value:
-            state.place.set(state.value)
-
-
-def concrete(x: Any) -> Any:
-    """An array, number or Tensor in the place of a traced one; None if nothing was traced."""
-    if isinstance(x, Traced):
-        return np.asarray(x._now)
-    if isinstance(x, Number):
-        return x._now
-    if isinstance(x, TracedGenerator):
-        return MISSING
-    if isinstance(x, Watched):
-        return x._iterator
-    if isinstance(x, tuple):
-        parts = [concrete(part) for part in x]
-        if all(part is None for part in parts):
-            return None
-        new = [a if b is None else b for a, b in zip(x, parts, strict=True)]
-        return type(x)(*new) if hasattr(x, "_fields") else tuple(new)
-    return None
-
-
-def _settle(root: Any, walk: Walk, run: _Run) -> None:
-    """Leave arrays and numbers where traced values stand."""
-    for i, state in enumerate(walk.states):
-        if i in run.installed and state.place.get() is run.installed[i]:
-            state.place.set(state.value)
-    for state in Walk(root).states:
-        now = state.place.get()
-        plain = concrete(now)
-        if plain is not None and plain is not MISSING:
-            if isinstance(state.place, Data) and isinstance(plain, np.ndarray):
-                plain = _own(plain)
-            state.place.set(plain)
-
-
-def _own(array: Any) -> Any:
-    """An array that nobody else writes to, as state must be."""
-    array = np.asarray(array)
-    return array if array.base is None and array.flags.writeable else array.copy()
-
-
 def _call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
@@ -456,7 +373,7 @@ def trace(
         except BaseException as error:
             said = error if isinstance(error, CompileError) else of_ducks(error)
             if said is None:  # raised by the function itself, which leaves what it did so far
-                _settle(root, walk, run)
+                settle(root, walk, run.installed)
                 raise
             restore(walk, copies)
             for generator, state in bits.values():
@@ -494,7 +411,7 @@ def _finish(
             program.results.append(x._traced_value)
             return Leaf("array" if isinstance(x, Traced) else "number", len(program.results) - 1)
         fixed = isinstance(x, Tensor) and id(x) not in known
-        if not fixed and id(x) not in visited and _made_anew(x):
+        if not fixed and id(x) not in visited and made_anew(x):
             raise CompileError(
                 f"{program.name} returns a {type(x).__name__} that each call makes anew, which "
                 "compiled code can't: return Tensors, arrays, numbers, or tuples, lists, dicts and "
@@ -504,31 +421,22 @@ def _finish(
 
     def plain(x: Any) -> Any:
         if isinstance(x, Tensor) and id(x) not in known:
-            return wrap(_own(x._data._now) if isinstance(x._data, Traced) else np.array(x._data))
+            return wrap(own(x._data._now) if isinstance(x._data, Traced) else np.array(x._data))
         if isinstance(x, np.ndarray):  # a constant of the program, which its caller may write to
             return x.copy()
         if isinstance(x, Traced):
-            return _own(x._now) if x.shape else x._now
+            return own(x._now) if x.shape else x._now
         return x._now if isinstance(x, Number) else x
 
     tree = mapped(leaf, out)
     if not made:
         judge(program)
     result = mapped(plain, out)
-    _settle(root, walk, run)
+    settle(root, walk, run.installed)
     recording = RECORDING.get()
     return Recorded(
         program, result, tree, walk, given, run.tape, call, recording, changed, made, run.lifted
     )
-
-
-def _made_anew(x: Any) -> bool:
-    """Whether an object that was not there before may hold what the call computed."""
-    if isinstance(x, types.FunctionType):
-        return x.__closure__ is not None
-    if isinstance(x, (*PLAIN, type, types.ModuleType, enum.Enum, np.ufunc, Primitive)):
-        return False
-    return hasattr(x, "__dict__") or isinstance(x, Iterator | set | collections.deque | bytearray)
 
 
 def _legacy() -> Any:

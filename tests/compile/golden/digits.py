@@ -7,8 +7,8 @@ import numpy as np
 rows = np.arange(32)
 
 # Memory that every call reuses: 131.1 kB
-layers_0_weight_product_memory = np.empty((64, 128))
-layers_0_weight_product_4_memory = np.empty((64, 128))
+layers_0_weight_gradient_memory = np.empty((64, 128))
+layers_0_weight_product_3_memory = np.empty((64, 128))
 
 
 class Missed(ValueError):
@@ -92,65 +92,34 @@ def step(
     # Backward
     # gradient of cross_entropy
     d_total = np.divide(0.03125, total, out=total)  # (32,)
-
-    # Update
-    layers_0_weight_product = np.multiply(
-        0.001,
-        layers_0_weight,
-        out=layers_0_weight_product_memory,
-    )
-    layers_0_weight_sum = layers_0_weight_t + 1
-    layers_0_weight_m *= 0.9
-    layers_0_weight_v *= 0.999
-    layers_0_weight_size = learning_rate / (1.0 - (0.9**layers_0_weight_sum))
-    layers_0_weight_difference_2 = 1.0 - (0.999**layers_0_weight_sum)
-    layers_0_weight_sqrt = math.sqrt(layers_0_weight_difference_2)
-    layers_0_bias_product = 0.001 * layers_0_bias  # (128,)
-    layers_0_bias_sum = layers_0_bias_t + 1
-    layers_0_bias_m *= 0.9
-    layers_0_bias_v *= 0.999
-    layers_0_bias_size = learning_rate / (1.0 - (0.9**layers_0_bias_sum))
-    layers_0_bias_difference_2 = 1.0 - (0.999**layers_0_bias_sum)
-    layers_0_bias_sqrt = math.sqrt(layers_0_bias_difference_2)
-    layers_2_weight_sum = layers_2_weight_t + 1
-    layers_2_weight_m *= 0.9
-    layers_2_weight_v *= 0.999
-    layers_2_weight_size = learning_rate / (1.0 - (0.9**layers_2_weight_sum))
-    layers_2_weight_difference_2 = 1.0 - (0.999**layers_2_weight_sum)
-    layers_2_weight_sqrt = math.sqrt(layers_2_weight_difference_2)
-    layers_2_bias_product = 0.001 * layers_2_bias  # (10,)
-    layers_2_bias_sum = layers_2_bias_t + 1
-    layers_2_bias_m *= 0.9
-    layers_2_bias_v *= 0.999
-    layers_2_bias_size = learning_rate / (1.0 - (0.9**layers_2_bias_sum))
-    layers_2_bias_difference_2 = 1.0 - (0.999**layers_2_bias_sum)
-    layers_2_bias_sqrt = math.sqrt(layers_2_bias_difference_2)
-
-    # Backward
-    # gradient of cross_entropy
     d_centred = np.multiply(d_total[..., None], exp, out=exp)  # (32, 10)
     d_centred[rows, y] -= 0.03125
     # gradient of layers.2: Linear(128 → 10)
     np.add.reduce(d_centred, axis=0, out=d_layers_2_bias)  # (10,)
 
     # Update
-    layers_2_bias_product += d_layers_2_bias
-    layers_2_bias_product_4 = 0.09999999999999998 * layers_2_bias_product  # (10,)
-    layers_2_bias_m += layers_2_bias_product_4
-    layers_2_bias_product *= layers_2_bias_product
-    layers_2_bias_product *= 0.0010000000000000009
-    layers_2_bias_v += layers_2_bias_product
-    layers_2_bias_scale = np.sqrt(layers_2_bias_v)  # (10,)
-    layers_2_bias_scale /= layers_2_bias_sqrt
-    layers_2_bias_scale += 1e-08
-    layers_2_bias_product_7 = np.divide(
-        layers_2_bias_m,
-        layers_2_bias_scale,
-        out=layers_2_bias_scale,
+    layers_2_bias_gradient = 0.001 * layers_2_bias  # (10,)
+    layers_2_bias_gradient += d_layers_2_bias
+    layers_2_bias_t_next = layers_2_bias_t + 1
+    layers_2_bias_m *= 0.9
+    layers_2_bias_product_3 = (1.0 - 0.9) * layers_2_bias_gradient  # (10,)
+    layers_2_bias_m += layers_2_bias_product_3
+    layers_2_bias_v *= 0.999
+    layers_2_bias_square = np.multiply(
+        layers_2_bias_gradient,
+        layers_2_bias_gradient,
+        out=layers_2_bias_gradient,
     )
-    layers_2_bias_product_7 *= layers_2_bias_size
-    layers_2_bias -= layers_2_bias_product_7
-    layers_2_weight_product_6 = 0.001 * layers_2_weight  # (128, 10)
+    layers_2_bias_square *= 1.0 - 0.999
+    layers_2_bias_v += layers_2_bias_square
+    layers_2_bias_size = learning_rate / (1.0 - (0.9**layers_2_bias_t_next))
+    layers_2_bias_scale = np.sqrt(layers_2_bias_v)  # (10,)
+    layers_2_bias_difference_2 = 1.0 - (0.999**layers_2_bias_t_next)
+    layers_2_bias_scale /= math.sqrt(layers_2_bias_difference_2)
+    layers_2_bias_scale += 1e-08
+    layers_2_bias_step = np.divide(layers_2_bias_m, layers_2_bias_scale, out=layers_2_bias_scale)
+    layers_2_bias_step *= layers_2_bias_size
+    layers_2_bias -= layers_2_bias_step
 
     # Backward
     # gradient of layers.2: Linear(128 → 10)
@@ -158,22 +127,32 @@ def step(
     layers_1.T.dot(d_centred, out=d_layers_2_weight)  # (128, 10)
 
     # Update
-    layers_2_weight_product_6 += d_layers_2_weight
-    layers_2_weight_product_4 = 0.09999999999999998 * layers_2_weight_product_6  # (128, 10)
-    layers_2_weight_m += layers_2_weight_product_4
-    layers_2_weight_product_6 *= layers_2_weight_product_6
-    layers_2_weight_product_6 *= 0.0010000000000000009
-    layers_2_weight_v += layers_2_weight_product_6
+    layers_2_weight_gradient = 0.001 * layers_2_weight  # (128, 10)
+    layers_2_weight_gradient += d_layers_2_weight
+    layers_2_weight_t_next = layers_2_weight_t + 1
+    layers_2_weight_m *= 0.9
+    layers_2_weight_product_3 = (1.0 - 0.9) * layers_2_weight_gradient  # (128, 10)
+    layers_2_weight_m += layers_2_weight_product_3
+    layers_2_weight_v *= 0.999
+    layers_2_weight_square = np.multiply(
+        layers_2_weight_gradient,
+        layers_2_weight_gradient,
+        out=layers_2_weight_gradient,
+    )
+    layers_2_weight_square *= 1.0 - 0.999
+    layers_2_weight_v += layers_2_weight_square
+    layers_2_weight_size = learning_rate / (1.0 - (0.9**layers_2_weight_t_next))
     layers_2_weight_scale = np.sqrt(layers_2_weight_v)  # (128, 10)
-    layers_2_weight_scale /= layers_2_weight_sqrt
+    layers_2_weight_difference_2 = 1.0 - (0.999**layers_2_weight_t_next)
+    layers_2_weight_scale /= math.sqrt(layers_2_weight_difference_2)
     layers_2_weight_scale += 1e-08
-    layers_2_weight_product_7 = np.divide(
+    layers_2_weight_step = np.divide(
         layers_2_weight_m,
         layers_2_weight_scale,
         out=layers_2_weight_scale,
     )
-    layers_2_weight_product_7 *= layers_2_weight_size
-    layers_2_weight -= layers_2_weight_product_7
+    layers_2_weight_step *= layers_2_weight_size
+    layers_2_weight -= layers_2_weight_step
 
     # Backward
     # gradient of layers.1: relu
@@ -183,47 +162,73 @@ def step(
     np.add.reduce(d_layers_0, axis=0, out=d_layers_0_bias)  # (128,)
 
     # Update
-    layers_0_bias_product += d_layers_0_bias
-    layers_0_bias_product_4 = 0.09999999999999998 * layers_0_bias_product  # (128,)
-    layers_0_bias_m += layers_0_bias_product_4
-    layers_0_bias_product *= layers_0_bias_product
-    layers_0_bias_product *= 0.0010000000000000009
-    layers_0_bias_v += layers_0_bias_product
-    layers_0_bias_scale = np.sqrt(layers_0_bias_v)  # (128,)
-    layers_0_bias_scale /= layers_0_bias_sqrt
-    layers_0_bias_scale += 1e-08
-    layers_0_bias_product_7 = np.divide(
-        layers_0_bias_m,
-        layers_0_bias_scale,
-        out=layers_0_bias_scale,
+    layers_0_bias_gradient = 0.001 * layers_0_bias  # (128,)
+    layers_0_bias_gradient += d_layers_0_bias
+    layers_0_bias_t_next = layers_0_bias_t + 1
+    layers_0_bias_m *= 0.9
+    layers_0_bias_product_3 = (1.0 - 0.9) * layers_0_bias_gradient  # (128,)
+    layers_0_bias_m += layers_0_bias_product_3
+    layers_0_bias_v *= 0.999
+    layers_0_bias_square = np.multiply(
+        layers_0_bias_gradient,
+        layers_0_bias_gradient,
+        out=layers_0_bias_gradient,
     )
-    layers_0_bias_product_7 *= layers_0_bias_size
-    layers_0_bias -= layers_0_bias_product_7
+    layers_0_bias_square *= 1.0 - 0.999
+    layers_0_bias_v += layers_0_bias_square
+    layers_0_bias_size = learning_rate / (1.0 - (0.9**layers_0_bias_t_next))
+    layers_0_bias_scale = np.sqrt(layers_0_bias_v)  # (128,)
+    layers_0_bias_difference_2 = 1.0 - (0.999**layers_0_bias_t_next)
+    layers_0_bias_scale /= math.sqrt(layers_0_bias_difference_2)
+    layers_0_bias_scale += 1e-08
+    layers_0_bias_step = np.divide(layers_0_bias_m, layers_0_bias_scale, out=layers_0_bias_scale)
+    layers_0_bias_step *= layers_0_bias_size
+    layers_0_bias -= layers_0_bias_step
 
     # Backward
     # gradient of layers.0: Linear(64 → 128)
     x.T.dot(d_layers_0, out=d_layers_0_weight)  # (64, 128)
 
     # Update
-    layers_0_weight_product += d_layers_0_weight
-    layers_0_weight_product_4 = np.multiply(
-        0.09999999999999998,
-        layers_0_weight_product,
-        out=layers_0_weight_product_4_memory,
+    layers_0_weight_gradient = np.multiply(
+        0.001,
+        layers_0_weight,
+        out=layers_0_weight_gradient_memory,
     )
-    layers_0_weight_m += layers_0_weight_product_4
-    layers_0_weight_product *= layers_0_weight_product
-    layers_0_weight_product *= 0.0010000000000000009
-    layers_0_weight_v += layers_0_weight_product
-    layers_0_weight_scale = np.sqrt(layers_0_weight_v, out=layers_0_weight_product_4_memory)
-    layers_0_weight_scale /= layers_0_weight_sqrt
+    layers_0_weight_gradient += d_layers_0_weight
+    layers_0_weight_t_next = layers_0_weight_t + 1
+    layers_0_weight_m *= 0.9
+    layers_0_weight_product_3 = np.multiply(
+        1.0 - 0.9,
+        layers_0_weight_gradient,
+        out=layers_0_weight_product_3_memory,
+    )
+    layers_0_weight_m += layers_0_weight_product_3
+    layers_0_weight_v *= 0.999
+    layers_0_weight_square = np.multiply(
+        layers_0_weight_gradient,
+        layers_0_weight_gradient,
+        out=layers_0_weight_gradient,
+    )
+    layers_0_weight_square *= 1.0 - 0.999
+    layers_0_weight_v += layers_0_weight_square
+    layers_0_weight_size = learning_rate / (1.0 - (0.9**layers_0_weight_t_next))
+    layers_0_weight_scale = np.sqrt(layers_0_weight_v, out=layers_0_weight_product_3_memory)
+    layers_0_weight_difference_2 = 1.0 - (0.999**layers_0_weight_t_next)
+    layers_0_weight_scale /= math.sqrt(layers_0_weight_difference_2)
     layers_0_weight_scale += 1e-08
-    layers_0_weight_product_7 = np.divide(
+    layers_0_weight_step = np.divide(
         layers_0_weight_m,
         layers_0_weight_scale,
         out=layers_0_weight_scale,
     )
-    layers_0_weight_product_7 *= layers_0_weight_size
-    layers_0_weight -= layers_0_weight_product_7
+    layers_0_weight_step *= layers_0_weight_size
+    layers_0_weight -= layers_0_weight_step
 
-    return loss, layers_0_weight_sum, layers_0_bias_sum, layers_2_weight_sum, layers_2_bias_sum
+    return (
+        loss,
+        layers_0_weight_t_next,
+        layers_0_bias_t_next,
+        layers_2_weight_t_next,
+        layers_2_bias_t_next,
+    )

@@ -26,22 +26,22 @@ def step(x, y, kernel, learning_rate):
     """
     # Forward
     # conv2d
-    reshape_2 = x.reshape((-1, 1, 6, 6)).reshape((8, 1, 1, 6, 6))  # (8, 1, 1, 6, 6)
-    call = REGISTRY["window_product"](
-        reshape_2,
+    reshaped_2 = x.reshape((-1, 1, 6, 6)).reshape((8, 1, 1, 6, 6))  # (8, 1, 1, 6, 6)
+    window_product = REGISTRY["window_product"](
+        reshaped_2,
         kernel.reshape((1, 2, 1, 3, 3)),
         step=(1, 1),
         dilation=(1, 1),
     )
-    maximum = np.maximum(call.reshape((8, 2, 4, 4)), 0)  # (8, 2, 4, 4)
+    relu = np.maximum(window_product.reshape((8, 2, 4, 4)), 0)  # (8, 2, 4, 4)
     # max_pool2d
-    view = np.lib.stride_tricks.sliding_window_view(maximum, (2, 2), (2, 3), writeable=False)
+    view = np.lib.stride_tricks.sliding_window_view(relu, (2, 2), (2, 3), writeable=False)
     choice = first_largest(view[:, :, ::2, ::2, ::1, ::1][..., :2, :2, :, :], 2)  # (8, 2, 2, 2)
     chosen = constant_1[choice]  # (8, 2, 2, 2)
     index = constant_2 + chosen  # (8, 2, 2, 2)
     index += constant_3
-    ravel = np.ravel(index)  # (64,)
-    chosen_2 = maximum.reshape(-1)[ravel]  # (64,)
+    flat = np.ravel(index)  # (64,)
+    chosen_2 = relu.reshape(-1)[flat]  # (64,)
     pooled = chosen_2.reshape((8, 2, 2, 2))  # (8, 2, 2, 2)
     power = pooled**2.0  # (8, 2, 2, 2)
     loss = np.add.reduce(power, axis=None) / 64.0
@@ -50,13 +50,13 @@ def step(x, y, kernel, learning_rate):
     d_pooled = 0.03125 * pooled  # (8, 2, 2, 2)
     # gradient of max_pool2d
     d_chosen_2 = d_pooled.reshape((64,))  # (64,)
-    d_reshape_3 = np.zeros((256,))  # (256,)
-    np.add.at(d_reshape_3, ravel, d_chosen_2)
-    d_relu_mask = maximum > 0  # (8, 2, 4, 4)
-    d_conv2d = d_reshape_3.reshape((8, 2, 4, 4)) * d_relu_mask  # (8, 2, 4, 4)
+    d_reshaped_3 = np.zeros((256,))  # (256,)
+    np.add.at(d_reshaped_3, flat, d_chosen_2)
+    d_relu_mask = relu > 0  # (8, 2, 4, 4)
+    d_conv2d = d_reshaped_3.reshape((8, 2, 4, 4)) * d_relu_mask  # (8, 2, 4, 4)
     # gradient of conv2d
     d_weight = REGISTRY["kernel_product"](
-        reshape_2,
+        reshaped_2,
         d_conv2d.reshape((8, 1, 2, 4, 4)),
         kernel=(3, 3),
         step=(1, 1),
@@ -66,6 +66,6 @@ def step(x, y, kernel, learning_rate):
 
     # Update
     kernel_step = learning_rate * d_kernel  # (2, 1, 3, 3)
-    kernel_difference = np.subtract(kernel, kernel_step, out=kernel_step)  # (2, 1, 3, 3)
+    kernel_next = np.subtract(kernel, kernel_step, out=kernel_step)  # (2, 1, 3, 3)
 
-    return loss, kernel_difference, d_kernel.copy()
+    return loss, kernel_next, d_kernel.copy()

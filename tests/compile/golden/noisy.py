@@ -95,27 +95,43 @@ def step(
     # Update
     layers_0_weight_velocity *= 0.9
     layers_0_weight_velocity += d_layers_0_weight
-    layers_0_weight_product_3 = 0.9 * layers_0_weight_velocity  # (4, 8)
-    layers_0_weight_product_3 += d_layers_0_weight
-    layers_0_weight_product_3 *= learning_rate
-    layers_0_weight -= layers_0_weight_product_3
+    layers_0_weight_gradient = 0.9 * layers_0_weight_velocity  # (4, 8)
+    layers_0_weight_gradient += d_layers_0_weight
+    layers_0_weight_step = np.multiply(
+        learning_rate,
+        layers_0_weight_gradient,
+        out=layers_0_weight_gradient,
+    )
+    layers_0_weight -= layers_0_weight_step
     layers_0_bias_velocity *= 0.9
     layers_0_bias_velocity += d_layers_0_bias
-    layers_0_bias_product_3 = 0.9 * layers_0_bias_velocity  # (8,)
-    layers_0_bias_product_3 += d_layers_0_bias
-    layers_0_bias_product_3 *= learning_rate
-    layers_0_bias -= layers_0_bias_product_3
+    layers_0_bias_gradient = 0.9 * layers_0_bias_velocity  # (8,)
+    layers_0_bias_gradient += d_layers_0_bias
+    layers_0_bias_step = np.multiply(
+        learning_rate,
+        layers_0_bias_gradient,
+        out=layers_0_bias_gradient,
+    )
+    layers_0_bias -= layers_0_bias_step
     layers_3_weight_velocity *= 0.9
     layers_3_weight_velocity += d_layers_3_weight
-    layers_3_weight_product_3 = 0.9 * layers_3_weight_velocity  # (8, 3)
-    layers_3_weight_product_3 += d_layers_3_weight
-    layers_3_weight_product_3 *= learning_rate
-    layers_3_weight -= layers_3_weight_product_3
+    layers_3_weight_gradient = 0.9 * layers_3_weight_velocity  # (8, 3)
+    layers_3_weight_gradient += d_layers_3_weight
+    layers_3_weight_step = np.multiply(
+        learning_rate,
+        layers_3_weight_gradient,
+        out=layers_3_weight_gradient,
+    )
+    layers_3_weight -= layers_3_weight_step
     layers_3_bias_velocity *= 0.9
     layers_3_bias_velocity += d_layers_3_bias
-    layers_3_bias_product_3 = 0.9 * layers_3_bias_velocity  # (3,)
-    layers_3_bias_product_3 += d_layers_3_bias
-    layers_3_bias_product_3 *= learning_rate
-    layers_3_bias -= layers_3_bias_product_3
+    layers_3_bias_gradient = 0.9 * layers_3_bias_velocity  # (3,)
+    layers_3_bias_gradient += d_layers_3_bias
+    layers_3_bias_step = np.multiply(
+        learning_rate,
+        layers_3_bias_gradient,
+        out=layers_3_bias_gradient,
+    )
+    layers_3_bias -= layers_3_bias_step
 
     return loss

@@ -64,11 +64,11 @@ def step(
     mean /= 4.0
     centred = hidden - mean  # (16, 4)
     square = np.square(centred)  # (16, 4)
-    sum_2 = np.add.reduce(square, axis=-1, keepdims=True)  # (16, 1)
-    sum_2 /= 4.0
-    sum_2 += 1e-05
-    sqrt = np.sqrt(sum_2, out=sum_2)  # (16, 1)
-    layer_norm = centred / sqrt  # (16, 4)
+    mean_3 = np.add.reduce(square, axis=-1, keepdims=True)  # (16, 1)
+    mean_3 /= 4.0
+    mean_3 += 1e-05
+    root = np.sqrt(mean_3, out=mean_3)  # (16, 1)
+    layer_norm = centred / root  # (16, 4)
     # head: Linear(4 → 3)
     logits = layer_norm.dot(head_weight)  # (16, 3)
     logits += head_bias
@@ -77,28 +77,28 @@ def step(
     centred_2 = np.subtract(logits, largest, out=logits)  # (16, 3)
     chosen = centred_2[rows, y]  # (16,)
     exp = np.exp(centred_2)  # (16, 3)
-    total_3 = np.add.reduce(exp, axis=-1)  # (16,)
-    log_norm = np.log(total_3)  # (16,)
+    total = np.add.reduce(exp, axis=-1)  # (16,)
+    log_norm = np.log(total)  # (16,)
     difference = np.subtract(log_norm, chosen, out=log_norm)  # (16,)
     loss = np.add.reduce(difference, axis=None) / 16.0
 
     # Backward
     # gradient of cross_entropy
-    d_total_3 = np.divide(0.0625, total_3, out=total_3)  # (16,)
-    d_centred_2 = np.multiply(d_total_3[..., None], exp, out=exp)  # (16, 3)
+    d_total = np.divide(0.0625, total, out=total)  # (16,)
+    d_centred_2 = np.multiply(d_total[..., None], exp, out=exp)  # (16, 3)
     d_centred_2[rows, y] -= 0.0625
     # gradient of head: Linear(4 → 3)
     np.add.reduce(d_centred_2, axis=0, out=d_head_bias)  # (3,)
     d_layer_norm = d_centred_2.dot(head_weight.T)  # (16, 4)
     layer_norm.T.dot(d_centred_2, out=d_head_weight)  # (4, 3)
     # gradient of layer_norm
-    d_centred = d_layer_norm / sqrt  # (16, 4)
-    d_layer_norm_quotient = np.negative(d_layer_norm, out=d_layer_norm)  # (16, 4)
-    d_layer_norm_quotient *= layer_norm
-    d_layer_norm_quotient /= sqrt
-    d_layer_norm_total = np.add.reduce(d_layer_norm_quotient, axis=1)  # (16,)
+    d_centred = d_layer_norm / root  # (16, 4)
+    d_layer_norm_negative = np.negative(d_layer_norm, out=d_layer_norm)  # (16, 4)
+    d_layer_norm_negative *= layer_norm
+    d_layer_norm_negative /= root
+    d_layer_norm_total = np.add.reduce(d_layer_norm_negative, axis=1)  # (16,)
     d_sum_2 = d_layer_norm_total.reshape((16, 1)) * 0.5  # (16, 1)
-    d_sum_2 /= sqrt
+    d_sum_2 /= root
     d_square = np.divide(d_sum_2, 4.0, out=d_sum_2)  # (16, 1)
     d_layer_norm_product_4 = np.multiply(d_square, centred, out=centred)  # (16, 4)
     d_layer_norm_product_4 *= 2.0
@@ -107,8 +107,8 @@ def step(
     d_layer_norm_total_2 = np.add.reduce(d_layer_norm_negative_2, axis=1)  # (16,)
     d_layer_norm_quotient_2 = d_layer_norm_total_2.reshape((16, 1)) / 4.0  # (16, 1)
     d_hidden = np.add(d_centred, d_layer_norm_quotient_2, out=d_centred)  # (16, 4)
-    d_tanh_product = np.multiply(hidden, hidden, out=hidden)  # (16, 4)
-    d_tanh_difference = np.subtract(1.0, d_tanh_product, out=d_tanh_product)  # (16, 4)
+    d_tanh_square = np.multiply(hidden, hidden, out=hidden)  # (16, 4)
+    d_tanh_difference = np.subtract(1.0, d_tanh_square, out=d_tanh_square)  # (16, 4)
     d_sum = np.multiply(d_hidden, d_tanh_difference, out=d_hidden)  # (16, 4)
     # gradient of block.layers.2: Linear(8 → 4)
     np.add.reduce(d_sum, axis=0, out=d_block_layers_2_bias)  # (4,)
