@@ -83,6 +83,10 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
         relative = posixpath.relpath(address, posixpath.dirname(site) or ".")
         return f"]({relative}{mark}{anchor})"
 
+    # A wide picture shrinks to the column: it leads to itself, to be seen in full.
+    markdown = re.sub(
+        r"^(!\[[^\]]*\]\(([^)\s]+\.(?:svg|png))\))$", r"[\1](\2)", markdown, flags=re.M
+    )
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.M | re.S)
     text = [
         re.sub(r"^```python\n>>>", "```pycon\n>>>", part)

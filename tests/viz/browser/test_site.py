@@ -99,6 +99,15 @@ def test_pictures_of_the_course_are_seen(page, address):
     assert fits
 
 
+def test_a_wide_picture_is_seen_in_full_at_a_click(page, address):
+    page.goto(f"{address}/notes/01-how-backpropagation-works.html")
+    picture = page.locator("article a img[src*=layers]")
+    shown = picture.bounding_box()["width"]
+    picture.click()
+    page.wait_for_url(lambda url: url.endswith("-layers.svg"))
+    assert page.evaluate("document.documentElement.viewBox.baseVal.width") > 2 * shown
+
+
 def test_a_telephone_shows_a_page_without_scrolling_sideways(page, address):
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("index", "readme", "notes/04-the-first-layer", "reference/ops", "api/nn"):
