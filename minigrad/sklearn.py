@@ -2,7 +2,8 @@
 
 Needs ``pip install 'minigrad[sklearn]'``. Arguments have the names and defaults of scikit-learn's
 own ``MLPClassifier`` and ``MLPRegressor``; after ``fit``, ``model_`` is an ``nn.Sequential`` to
-draw, diagnose or save, and ``history_`` plots itself.
+draw, diagnose or save, and ``history_`` plots itself. There is no ``sample_weight``: scikit-learn
+asks that a weight of two be an example that is there twice, which random batches do not give.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from minigrad.nn import Linear, Sequential, init
 from minigrad.optim import Adam, l2_penalty
 from minigrad.random import generator
 from minigrad.tensor import Tensor
-from minigrad.training import EarlyStopping, fit
+from minigrad.training import EarlyStopping, History, fit
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
@@ -44,6 +45,9 @@ ACTIVATIONS: dict[str, Callable[[Any], Any] | None] = {
 }
 
 
+Criterion = Callable[[Any, Any], Any]
+
+
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """What both estimators share: settings, the network, and how it is trained."""
 
@@ -62,6 +66,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        warm_start: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -75,6 +80,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
 
     def _network(self, inputs: int, outputs: int, rng: np.random.Generator) -> Sequential:
         """Dense layers with an activation after each but the last."""
@@ -96,46 +102,76 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 layers.append(bend)
         return Sequential(*layers)
 
-    def _train(self, x: Any, y: Any, outputs: int, criterion: Callable[[Any, Any], Any]) -> Self:
+    def _begin(self, inputs: int, outputs: int) -> None:
+        """Make a fresh network, and what trains it."""
         rng = generator()  # minigrad's stream, not NumPy's old one, where nothing is asked for
         if self.random_state is not None:
             state = check_random_state(self.random_state)
             rng = np.random.default_rng(state.randint(np.iinfo(np.int32).max))
-        model = self._network(x.shape[1], outputs, rng)
-        weights = [p for p in model.parameters() if p.ndim == 2]
+        self._rng, self.history_ = rng, History()
+        self.model_ = self._network(inputs, outputs, rng)
+        self._optimizer = Adam(self.model_.parameters(), self.learning_rate_init)
+        self.n_layers_, self.n_outputs_ = len(self.model_), outputs
+
+    def _run(self, x: Any, y: Any, criterion: Criterion, epochs: int, **settings: Any) -> None:
+        """Go on training for some epochs."""
+        weights = [p for p in self.model_.parameters() if p.ndim == 2]
 
         def loss(output: Any, target: Any) -> Any:
             return criterion(output, target) + l2_penalty(weights, self.alpha / len(target))
 
+        size = min(200, len(x)) if self.batch_size == "auto" else int(self.batch_size)
+        self._optimizer.learning_rate = self.learning_rate_init
+        fit(
+            self.model_,
+            x,
+            y,
+            optimizer=self._optimizer,
+            loss=loss,
+            epochs=epochs,
+            batch_size=size,
+            rng=self._rng,
+            progress=self.verbose,
+            history=self.history_,
+            **settings,
+        )
+
+    def _end(self) -> Self:
+        self.model_.eval()
+        self.n_iter_, self.loss_curve_ = len(self.history_), self.history_["loss"]
+        return self
+
+    def _train(self, x: Any, y: Any, outputs: int, criterion: Criterion) -> Self:
+        sizes = (x.shape[1], outputs)
+        if not (self.warm_start and hasattr(self, "model_")):
+            self._begin(*sizes)
+        elif (known := (self._inputs(), self.n_outputs_)) != sizes:
+            raise ValueError(f"warm_start goes on with a network {known}, which is not {sizes}")
         validation = None
         if self.early_stopping:
             x, x_held, y, y_held = train_test_split(
-                x, y, test_size=self.validation_fraction, rng=rng
+                x, y, test_size=self.validation_fraction, rng=self._rng
             )
             validation = (x_held, y_held)
-        stop = EarlyStopping(model, patience=self.n_iter_no_change, min_delta=self.tol)
-        size = min(200, len(x)) if self.batch_size == "auto" else int(self.batch_size)
-        self.history_ = fit(
-            model,
-            x,
-            y,
-            optimizer=Adam(model.parameters(), self.learning_rate_init),
-            loss=loss,
-            epochs=self.max_iter,
-            batch_size=size,
-            validation=validation,
-            callbacks=[stop],
-            rng=rng,
-            progress=self.verbose,
-        )
+        stop = EarlyStopping(self.model_, patience=self.n_iter_no_change, min_delta=self.tol)
+        self._run(x, y, criterion, self.max_iter, validation=validation, callbacks=[stop])
         stop.restore()
-        self.model_, self.n_iter_ = model.eval(), len(self.history_)
-        self.loss_curve_ = self.history_["loss"]
-        self.n_layers_, self.n_outputs_ = len(model), outputs
         if len(self.history_) - stop.epoch < self.n_iter_no_change:
             said = f"training ended after max_iter={self.max_iter} epochs and still got better"
             warnings.warn(said, ConvergenceWarning, stacklevel=3)
-        return self
+        return self._end()
+
+    def _train_once(self, x: Any, y: Any, outputs: int, criterion: Criterion) -> Self:
+        if self.early_stopping:
+            raise ValueError("partial_fit sees no held-out examples: early_stopping must be False")
+        if not hasattr(self, "model_"):
+            self._begin(x.shape[1], outputs)
+        self._run(x, y, criterion, 1)
+        return self._end()
+
+    def _inputs(self) -> int:
+        """How many features the network takes."""
+        return cast(Linear, self.model_[0]).in_features
 
     def _output(self, x: Any) -> np.ndarray[Any, Any]:
         check_is_fitted(self, "model_")
@@ -161,6 +197,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         early_stopping: Whether to watch the loss on examples that are held out.
         validation_fraction: Share of those.
         n_iter_no_change: How many epochs without improvement end training.
+        warm_start: Whether ``fit`` goes on with the network that there is.
 
     Attributes:
         model_: The network.
@@ -180,8 +217,30 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         """Train on examples ``(n, features)`` and their labels."""
         x, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
-        self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        classes, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        known = getattr(self, "classes_", classes)
+        if self.warm_start and not np.array_equal(known, classes):
+            raise ValueError(f"warm_start goes on with classes {known}, not {classes}")
+        self.classes_ = classes
         return self._train(x, labels, len(self.classes_), cross_entropy)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:  # noqa: N803
+        """Go once through some of the examples; ``classes`` are all labels that there will be.
+
+        Raises:
+            ValueError: If the first call has no ``classes``, or a label is none of them.
+        """
+        first = not hasattr(self, "classes_")
+        x, y = validate_data(self, X, y, dtype=np.float64, reset=first)
+        check_classification_targets(y)
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs classes: all that there will be")
+        known = np.unique(classes) if first else self.classes_
+        y = column_or_1d(y, warn=True)
+        if not np.isin(y, known).all():
+            raise ValueError(f"labels {np.setdiff1d(y, known)} are none of the classes {known}")
+        self.classes_ = known
+        return self._train_once(x, np.searchsorted(known, y), len(known), cross_entropy)
 
     def predict_proba(self, X: Any) -> np.ndarray[Any, Any]:  # noqa: N803
         """Return the probability of each class, of shape ``(n, classes)``."""
@@ -207,11 +266,21 @@ class MLPRegressor(RegressorMixin, MultiOutputMixin, Perceptron):  # type: ignor
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         """Train on examples ``(n, features)`` and targets ``(n,)`` or ``(n, outputs)``."""
-        x, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        x, target = self._checked(X, y)
+        return self._train(x, target, target.shape[1], mse_loss)
+
+    def partial_fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Go once through some of the examples."""
+        x, target = self._checked(X, y, reset=not hasattr(self, "model_"))
+        return self._train_once(x, target, target.shape[1], mse_loss)
+
+    def _checked(self, x: Any, y: Any, reset: bool = True) -> tuple[Any, Any]:
+        """Examples as they are, and targets as columns."""
+        settings = {"dtype": np.float64, "multi_output": True, "y_numeric": True, "reset": reset}
+        x, y = validate_data(self, x, y, **settings)
         y = np.asarray(y, np.float64)
         self._flat = y.ndim == 1
-        target = y[:, None] if self._flat else y
-        return self._train(x, target, target.shape[1], mse_loss)
+        return x, y[:, None] if self._flat else y
 
     def predict(self, X: Any) -> np.ndarray[Any, Any]:  # noqa: N803
         """Return the prediction for each example."""

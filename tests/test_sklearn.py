@@ -10,6 +10,7 @@ from minigrad.errors import MissingExtra
 
 pytest.importorskip("sklearn", minversion="1.6")
 
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -69,6 +70,54 @@ def test_a_grid_search_finds_the_better_setting():
         grid.fit(x, y)
     assert grid.best_params_ == {"learning_rate_init": 0.02}
     assert grid.best_score_ > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_warm_start_goes_on(kind):
+    x = np.linspace(-1, 1, 40)[:, None]
+    y = (x[:, 0] > 0).astype(int)
+    settings = {"tol": 0.0, "n_iter_no_change": 99, "batch_size": 40, "random_state": 0}
+    whole = kind(8, max_iter=12, **settings).fit(x, y)
+    parts = kind(8, max_iter=6, warm_start=True, **settings).fit(x, y)
+    first = parts.model_
+    parts = pickle.loads(pickle.dumps(parts)).fit(x, y)
+    np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(parts.predict(x), whole.predict(x), rtol=1e-9)
+    assert parts.n_iter_ == 12
+    assert clone(parts).fit(x, y).n_iter_ == 6
+    assert len(first) == len(parts.model_)
+    with pytest.raises(ValueError, match=r"warm_start goes on with a network \(1, [12]\), which"):
+        parts.fit(np.hstack([x, x]), y)
+
+
+def test_a_warm_start_has_the_same_classes():
+    network = MLPClassifier(4, max_iter=1, warm_start=True, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        network.fit(np.eye(3), [0, 1, 0])
+    with pytest.raises(ValueError, match="warm_start goes on with classes"):
+        network.fit(np.eye(3), [1, 2, 1])
+
+
+def test_partial_fit_learns_from_a_stream_of_batches():
+    rng = np.random.default_rng(0)
+    network = MLPClassifier(16, learning_rate_init=0.02, random_state=0)
+    with pytest.raises(ValueError, match="the first call of partial_fit needs classes"):
+        network.partial_fit(np.eye(2), ["a", "b"])
+    regression = MLPRegressor(16, "tanh", learning_rate_init=0.02, random_state=0)
+    for _ in range(150):
+        x = rng.normal(size=(32, 2))
+        names = np.where(x[:, 0] > x[:, 1], "below", "above")
+        network.partial_fit(x, names, classes=["above", "below", "never seen"])
+        regression.partial_fit(x, x[:, 0] - x[:, 1])
+    assert network.score(x, names) > 0.9
+    assert network.n_iter_ == 150
+    assert network.predict_proba(x).shape == (32, 3)
+    assert regression.score(x, x[:, 0] - x[:, 1]) > 0.95
+    with pytest.raises(ValueError, match=r"labels \['no'\] are none of the classes"):
+        network.partial_fit(x[:1], ["no"])
+    with pytest.raises(ValueError, match="early_stopping must be False"):
+        network.set_params(early_stopping=True).partial_fit(x, names)
 
 
 def test_targets_may_have_columns():
