@@ -15,8 +15,9 @@ from minigrad import random
 from minigrad.compile.capture import Data, Held
 from minigrad.compile.guards import Bound, read, source_of_guard
 from minigrad.compile.outcome import Leaf
+from minigrad.compile.places import Argument, Stream, TensorPlace
 from minigrad.compile.program import Input, Update, Value
-from minigrad.compile.trace import Argument, Recorded, Stream, TensorPlace
+from minigrad.compile.trace import Recorded
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import with_paths
 

@@ -18,10 +18,11 @@ from minigrad.compile.naming import name_values
 from minigrad.compile.native import Native, build
 from minigrad.compile.passes import optimise
 from minigrad.compile.picture import picture
+from minigrad.compile.places import Key
 from minigrad.compile.plan import plan
 from minigrad.compile.program import CompileError, Program, RunEagerly
 from minigrad.compile.same import difference
-from minigrad.compile.trace import Key, Recorded, trace
+from minigrad.compile.trace import Recorded, trace
 from minigrad.tensor import Tensor, record
 from minigrad.viz.graph import Graph
 

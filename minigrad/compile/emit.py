@@ -171,9 +171,8 @@ class Emitter:
 
     def used_plainly(self, instruction: Instruction) -> bool:
         """Whether the one statement that uses a view reads it where an expression may stand."""
-        other = self.user.get(instruction.out)
-        writing = ("increment", "add_at", "put_at")
-        return other is not None and not other.function.startswith(writing)
+        other = self.user[instruction.out]  # its result has a use, or this is not asked
+        return not other.function.startswith(("increment", "add_at", "put_at"))
 
     def statement(self, instruction: Instruction) -> None:
         """Write the line or lines of one instruction."""
@@ -232,11 +231,8 @@ class Emitter:
         into, args = instruction.into, instruction.args
         if not isinstance(into, Value) or instruction.out.name != into.name:
             return ""
-        if not augments(instruction):
-            return ""
-        if args[0] is into:
-            return f"{into.name} {sign}= {self.text(args[1])}"
-        return f"{into.name} {sign}= {self.text(args[0])}"
+        other = args[1] if args[0] is into else args[0]
+        return f"{into.name} {sign}= {self.text(other)}" if augments(instruction) else ""
 
     def line(self, text: str, out: Value | None) -> None:
         """Add a statement, with the shape of what it makes where there is room."""
@@ -257,9 +253,9 @@ class Emitter:
             seen.add(id(update.result))
         if not texts:
             return
-        self.lines.append("")
         text = f"    return {', '.join(texts)}"
-        self.lines += [text] if len(text) <= WIDTH else broken("    return (", texts, "    )")
+        whole = [text] if len(text) <= WIDTH else broken("    return (", texts, "    )")
+        self.lines += ["", *whole]
 
     def result(self, x: Any, *, result: bool) -> str:
         """What is returned: never memory that something else writes to."""

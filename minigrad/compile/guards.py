@@ -22,8 +22,9 @@ from minigrad.compile.capture import (
     Slot,
     Variable,
 )
+from minigrad.compile.places import Argument, Key, key_of
 from minigrad.compile.program import Input
-from minigrad.compile.trace import Argument, Key, Recorded, key_of
+from minigrad.compile.trace import Recorded
 from minigrad.graph import RECORDING
 from minigrad.tensor import Tensor
 from minigrad.trees import with_paths

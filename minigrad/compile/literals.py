@@ -96,12 +96,12 @@ def broken(head: str, parts: list[str], tail: str) -> list[str]:
 def wrapped(line: str) -> list[str]:
     r"""One statement over several lines: broken at the commas of its outermost bracket.
 
-    >>> print(*wrapped("x = f(a, (b, c))"), sep="\\n")
+    >>> print(*wrapped("x = f(a, (b, c))"), sep="\n")
     x = f(
         a,
         (b, c),
     )
-    >>> print(*wrapped("x = a / (b - c)"), sep="\\n")
+    >>> print(*wrapped("x = a / (b - c)"), sep="\n")
     x = (
         a / (b - c)
     )

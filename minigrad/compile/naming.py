@@ -11,9 +11,10 @@ from typing import Any
 from minigrad.compile.algebra import is_count
 from minigrad.compile.capture import Data, Grad, Item
 from minigrad.compile.phrases import augments
+from minigrad.compile.places import Argument, Part
 from minigrad.compile.program import Input, Instruction, Program, Value
 from minigrad.compile.tape import Tape
-from minigrad.compile.trace import Argument, Part, Recorded
+from minigrad.compile.trace import Recorded
 from minigrad.nn.module import Module
 from minigrad.primitive import Primitive
 

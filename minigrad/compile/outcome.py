@@ -13,10 +13,12 @@ import numpy as np
 
 from minigrad.compile.capture import MISSING, PLAIN, Data, Walk
 from minigrad.compile.doors import TracedGenerator
+from minigrad.compile.program import CompileError, Program
 from minigrad.compile.traced import Number, Traced
 from minigrad.primitive import Primitive
+from minigrad.tensor import Tensor, wrap
 
-__all__ = ["Leaf", "Watched", "concrete", "made_anew", "own", "restore", "settle"]
+__all__ = ["Leaf", "Result", "Saved", "Watched", "concrete", "made_anew", "own", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +49,33 @@ class Watched:
         return getattr(self._iterator, name)
 
 
-def restore(walk: Walk, copies: list[tuple[Any, Any]]) -> None:
-    """Put everything back as it was before a trace."""
-    for container, copied in copies:
-        if isinstance(container, list):
-            container[:] = copied
-        else:
-            for key in [k for k in container if k not in copied]:
-                del container[key]
-            container.update(copied)
-    for state in reversed(walk.states):
-        if state.place.get() is not state.value:
-            state.place.set(state.value)
+class Saved:
+    """What a trace may change, as it was: containers, and where streams of numbers stand."""
+
+    def __init__(self, walk: Walk, stream: np.random.Generator) -> None:
+        self.walk = walk
+        self.copies = [
+            (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
+            for c, _ in walk.sizes
+            if isinstance(c, dict | list)
+        ]
+        streams = [s.value for s in walk.states if isinstance(s.value, np.random.Generator)]
+        self.bits = [(g.bit_generator, g.bit_generator.state) for g in (*streams, stream)]
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for container, copied in self.copies:
+            if isinstance(container, list):
+                container[:] = copied
+            else:
+                for key in [k for k in container if k not in copied]:
+                    del container[key]
+                container.update(copied)
+        for state in reversed(self.walk.states):
+            if state.place.get() is not state.value:
+                state.place.set(state.value)
+        for bits, stands in self.bits:
+            bits.state = stands
 
 
 def concrete(x: Any) -> Any:
@@ -107,3 +124,41 @@ def made_anew(x: Any) -> bool:
     if isinstance(x, (*PLAIN, type, types.ModuleType, enum.Enum, np.ufunc, Primitive)):
         return False
     return hasattr(x, "__dict__") or isinstance(x, Iterator | set | collections.deque | bytearray)
+
+
+class Result:
+    """What a call returns: how compiled code makes it, and as it is now."""
+
+    def __init__(self, program: Program, walk: Walk) -> None:
+        self.program = program
+        self.visited = {id(x) for x in walk.values()}
+        places = [state.place for state in walk.states]
+        self.known = {id(place.tensor) for place in places if isinstance(place, Data)}
+
+    def leaf(self, x: Any) -> Leaf:
+        """How a leaf is made by later calls."""
+        results = self.program.results
+        if isinstance(x, Tensor) and id(x) not in self.known and isinstance(x._data, Traced):
+            results.append(x._data._traced_value)
+            return Leaf("tensor", len(results) - 1)
+        if isinstance(x, Traced | Number):
+            results.append(x._traced_value)
+            return Leaf("array" if isinstance(x, Traced) else "number", len(results) - 1)
+        fixed = isinstance(x, Tensor) and id(x) not in self.known
+        if not fixed and id(x) not in self.visited and made_anew(x):
+            raise CompileError(
+                f"{self.program.name} returns a {type(x).__name__} that each call makes anew, "
+                "which compiled code can't: return Tensors, arrays, numbers, or tuples, lists, "
+                "dicts and dataclasses of them"
+            )
+        return Leaf("constant" if fixed else "object", item=x)
+
+    def plain(self, x: Any) -> Any:
+        """A leaf as this call returns it."""
+        if isinstance(x, Tensor) and id(x) not in self.known:
+            return wrap(own(x._data._now) if isinstance(x._data, Traced) else np.array(x._data))
+        if isinstance(x, np.ndarray):  # a constant of the program, which its caller may write to
+            return x.copy()
+        if isinstance(x, Traced):
+            return own(x._now) if x.shape else x._now
+        return x._now if isinstance(x, Number) else x

@@ -10,21 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import random
 from minigrad.compile.capture import (
-    MISSING,
     PLAIN,
     Contents,
     Data,
     Grad,
     Held,
-    Item,
     Position,
-    Replaced,
     Walk,
 )
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
-from minigrad.compile.outcome import Leaf, Watched, made_anew, own, restore, settle
+from minigrad.compile.outcome import Result, Saved, Watched, settle
+from minigrad.compile.places import (
+    Argument,
+    Key,
+    Part,
+    Stream,
+    TensorPlace,
+    key_of,
+    varies,
+)
 from minigrad.compile.program import CompileError, Input, Kind, Program, Update, Value
 from minigrad.compile.tape import Tape
 from minigrad.compile.traced import Number, Traced, of_ducks
@@ -32,41 +37,7 @@ from minigrad.graph import RECORDING
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
 
-__all__ = ["Part", "Recorded", "Stream", "trace"]
-
-Key = tuple[Any, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """A part of a tuple that some place holds: read, never replaced."""
-
-    place: Any
-    index: int
-
-    def get(self) -> Any:
-        """What is there now."""
-        whole = self.place.get()
-        return whole[self.index] if isinstance(whole, tuple) else MISSING
-
-    def set(self, value: Any) -> None:
-        """Refuse: tuples do not change."""
-        raise CompileError("a part of a tuple was replaced")
-
-
-class Stream:
-    """The random stream in force, which ``mg.seed`` and ``fork`` replace."""
-
-    def get(self) -> np.random.Generator:
-        """The stream now."""
-        return random._GENERATOR.get() or random._DEFAULT[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A leaf of the call's arguments."""
-
-    index: int
+__all__ = ["Recorded", "trace"]
 
 
 @dataclass(eq=False)
@@ -96,16 +67,6 @@ class Recorded:
     promoted: set[Key] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
     lifted: dict[int, Any] = field(default_factory=dict)
-
-
-def key_of(place: Any) -> Key:
-    """What tells a place from others as long as its container lives."""
-    if isinstance(place, Item):
-        return id(place.container), place.key
-    for name in ("cell", "tensor", "owner", "place", "variable"):
-        if hasattr(place, name):
-            return id(getattr(place, name)), getattr(place, "name", getattr(place, "index", ""))
-    return id(place), ""
 
 
 class _Run:
@@ -221,7 +182,7 @@ class _Run:
             return self.stand_in(value, "array", path, place)
         if isinstance(value, np.random.Generator):
             return self.stand_in(value, "generator", path, place)
-        if value.__class__ in (int, float) and (key_of(place) in self.promoted or _varies(place)):
+        if value.__class__ in (int, float) and (key_of(place) in self.promoted or varies(place)):
             return self.stand_in(value, "number", path, place)
         if hasattr(type(value), "__next__"):
             return Watched(value, path, self.moved)
@@ -286,21 +247,6 @@ class _Run:
         return True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorPlace(Replaced):
-    """A place that is to hold a Tensor of the array."""
-
-    place: Any
-
-    def get(self) -> Any:
-        """What is there now."""
-        return self.place.get()
-
-    def set(self, value: Any) -> None:
-        """Put a Tensor there."""
-        self.place.set(wrap(np.asarray(value)))
-
-
 def _varied(before: Any, after: Any) -> bool:
     """Whether what a step left is of the kind of what was there: an input, from then on."""
     if type(before) in (int, float):
@@ -314,11 +260,6 @@ def _flat(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         for part in value:
             yield from _flat(part)
-
-
-def _varies(place: Any) -> bool:
-    """Whether a number is known to change from call to call: a rate, a count of steps."""
-    return isinstance(place, Item) and place.key in ("learning_rate", "t", "mu_product")
 
 
 def _call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -349,15 +290,8 @@ def trace(
         statics = [x for x in leaves((args, kwargs)) if not isinstance(x, (Tensor, np.ndarray))]
         root = (function, statics) if statics else function  # a method's self, a model
         walk = Walk(root)
-        copies = [
-            (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
-            for c, _ in walk.sizes
-            if isinstance(c, dict | list)
-        ]
-        stream = Stream()
-        streams = [s.value for s in walk.states if isinstance(s.value, np.random.Generator)]
-        bits = {id(g): (g.bit_generator, g.bit_generator.state) for g in [*streams, stream.get()]}
-        legacy = _legacy()
+        stream, legacy = Stream(), _legacy()
+        before = Saved(walk, stream.get())
         try:
             ours = run.stand_in(stream.get(), "generator", "minigrad.random", stream)
             (inner, inner_kwargs), given = run.arguments((args, kwargs))
@@ -375,9 +309,7 @@ def trace(
             if said is None:  # raised by the function itself, which leaves what it did so far
                 settle(root, walk, run.installed)
                 raise
-            restore(walk, copies)
-            for generator, state in bits.values():
-                generator.state = state
+            before.restore()
             if said is error:
                 raise
             raise said from error
@@ -400,38 +332,11 @@ def _finish(
     run.collect(walk, made, changed)
     program = run.program
     program.instructions = run.tape.instructions
-    visited = {id(x) for x in walk.values()}
-    known = {id(state.place.tensor) for state in walk.states if isinstance(state.place, Data)}
-
-    def leaf(x: Any) -> Leaf:
-        if isinstance(x, Tensor) and id(x) not in known and isinstance(x._data, Traced):
-            program.results.append(x._data._traced_value)
-            return Leaf("tensor", len(program.results) - 1)
-        if isinstance(x, Traced | Number):
-            program.results.append(x._traced_value)
-            return Leaf("array" if isinstance(x, Traced) else "number", len(program.results) - 1)
-        fixed = isinstance(x, Tensor) and id(x) not in known
-        if not fixed and id(x) not in visited and made_anew(x):
-            raise CompileError(
-                f"{program.name} returns a {type(x).__name__} that each call makes anew, which "
-                "compiled code can't: return Tensors, arrays, numbers, or tuples, lists, dicts and "
-                "dataclasses of them"
-            )
-        return Leaf("constant" if fixed else "object", item=x)
-
-    def plain(x: Any) -> Any:
-        if isinstance(x, Tensor) and id(x) not in known:
-            return wrap(own(x._data._now) if isinstance(x._data, Traced) else np.array(x._data))
-        if isinstance(x, np.ndarray):  # a constant of the program, which its caller may write to
-            return x.copy()
-        if isinstance(x, Traced):
-            return own(x._now) if x.shape else x._now
-        return x._now if isinstance(x, Number) else x
-
-    tree = mapped(leaf, out)
+    handed = Result(program, walk)
+    tree = mapped(handed.leaf, out)
     if not made:
         judge(program)
-    result = mapped(plain, out)
+    result = mapped(handed.plain, out)
     settle(root, walk, run.installed)
     recording = RECORDING.get()
     return Recorded(
