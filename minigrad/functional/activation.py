@@ -122,10 +122,14 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     return _elu(floating(x), alpha, 1.0 / alpha)
 
 
+def _below(x: Array) -> Array:
+    """``x`` where it is not positive, else 0; at 0 its slope is 1, and that of ``relu`` is 0."""
+    return ops.where(ops.greater(x, 0), 0.0, x)
+
+
 def _elu(x: Array, alpha: float, rate: float) -> Array:
-    positive = ops.greater(x, 0)
-    below = ops.where(positive, 0.0, x)  # exp of what is not selected must not overflow
-    return ops.where(positive, x, ops.expm1(below if rate == 1.0 else below * rate) * alpha)
+    below = _below(x)
+    return ops.relu(x) + ops.expm1(below if rate == 1.0 else below * rate) * alpha
 
 
 @composite
@@ -137,7 +141,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     array([-0.1,  0. ,  2. ])
     """
     x = floating(x)
-    return ops.where(ops.greater(x, 0), x, x * negative_slope)
+    return ops.relu(x) + _below(x) * negative_slope
 
 
 @composite
@@ -166,7 +170,7 @@ def prelu(x: Array, weight: Array) -> Array:
         weight = ops.reshape(weight, (-1,) + (1,) * (len(x.shape) - 2))
     elif weight.shape == (1,) and not x.shape:
         weight = ops.reshape(weight, ())
-    return ops.where(ops.greater(x, 0), x, x * weight)
+    return ops.relu(x) + _below(x) * weight
 
 
 def _limited(x: Array, low: float, high: float) -> Array:

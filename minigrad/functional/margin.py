@@ -262,10 +262,11 @@ def multi_margin_loss(
         raise ValueError(f"multi_margin_loss: p is 1 or 2, not {p}")
     scores, labels = floating(scores), held(as_operand(labels))
     shape = scores.shape
-    if labels.shape != shape[:-1] or labels.dtype.kind not in "iu":
+    if not shape or labels.shape != shape[:-1] or labels.dtype.kind not in "iu":
+        wanted = f"integers of shape {shape[:-1]}" if shape else "scores of shape (..., classes)"
         raise ShapeError(
             f"multi_margin_loss: {labels.dtype} labels {labels.shape} for scores {shape}: pass "
-            f"integers of shape {shape[:-1]}"
+            f"{wanted}"
         )
     here = held(ops.one_hot(labels, shape[-1], bool))
     own = ops.take_along_axis(scores, labels[..., None], -1)

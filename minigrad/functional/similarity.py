@@ -76,6 +76,8 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1, eps: float = 1e-8) ->
     x1, x2 = two(x1, x2)
     dtype = x1.dtype
     x1, x2 = widened(x1), widened(x2)
+    if not x1.shape and not x2.shape:
+        raise np.exceptions.AxisError(f"cosine_similarity: two numbers have no axis {axis}")
     if len(x1.shape) != len(x2.shape) or x1.shape[axis] != x2.shape[axis]:
         # The axis, and how many elements it has, are those of what both broadcast to.
         shape = np.broadcast_shapes(x1.shape, x2.shape)

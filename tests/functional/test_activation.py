@@ -192,3 +192,17 @@ def test_glu_needs_halves(x):
         F.glu(x)
     with pytest.raises(IndexError):
         F.glu(np.ones((2, 4)), axis=2)
+
+
+@pytest.mark.parametrize("f", [F.elu, F.selu, F.celu, F.leaky_relu, lambda x: F.prelu(x, 0.25)])
+def test_nan_and_infinities_pass_through_what_bends_at_zero(f):
+    x = mg.tensor([np.nan, np.inf, -np.inf, 0.0, -0.0], requires_grad=True)
+    out = f(x)
+    out.backward(np.ones(5))
+    assert np.isnan(out.data[0])
+    assert out.data[1] == np.inf
+    assert out.data[2] < -0.9
+    np.testing.assert_array_equal(out.data[3:], 0.0)
+    assert x.grad is not None
+    assert x.grad.data[0] != 0.0  # NaN, or the slope below 0: never as if nothing had happened
+    np.testing.assert_allclose(x.grad.data[3:], f(np.array(-1e-9)) / -1e-9, rtol=1e-6)

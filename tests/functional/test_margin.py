@@ -220,6 +220,8 @@ def test_labels_that_are_not_there_are_refused():
             F.multi_margin_loss(X, labels)
     with pytest.raises(IndexError, match=r"4 classes are 0\.\.3"):
         F.multilabel_margin_loss(X, np.where(LISTS == 3, 9, LISTS))
+    with pytest.raises(ShapeError, match=r"scores \(\): pass scores of shape \(..., classes\)"):
+        F.multi_margin_loss(np.array(1.0), np.array(0))
     with pytest.raises(ShapeError, match="float64 labels"):
         F.multi_margin_loss(X, LABELS.astype(float))
     with pytest.raises(ShapeError, match=r"weight \(2,\) for 4 classes"):

@@ -158,3 +158,8 @@ def test_equal_rows_have_distance_and_gradient_zero():
         F.cdist(A[0], A)
     with pytest.raises(ValueError, match="p is not negative"):
         F.cdist(A, A, -1.0)
+
+
+def test_numbers_have_no_angle():
+    with pytest.raises(np.exceptions.AxisError, match="two numbers have no axis 1"):
+        F.cosine_similarity(np.array(1.0), np.array(2.0))
