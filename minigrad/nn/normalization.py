@@ -5,6 +5,7 @@ Channels are axis 1: ``(batch, channels, ...)``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -82,9 +83,10 @@ class RunningNorm(Normalization):
         if not self.training:
             return False, 0.0
         self.num_batches_tracked.data = self.num_batches_tracked.data + 1
-        if self.momentum is not None:  # no int() where nobody asks: a compiled step counts on
+        if self.momentum is not None:
             return True, self.momentum
-        return True, 1.0 / int(self.num_batches_tracked.data)
+        # fabs gives a float, as float() does, but a compiled step can follow it.
+        return True, 1.0 / math.fabs(self.num_batches_tracked.data)
 
     def _check(self, x: Any) -> None:
         shape = np.shape(x)

@@ -317,6 +317,10 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.AdaptiveMaxPool2d(2)), IMAGES
     ),
     "train and evaluate": train_and_evaluate,
+    "mean of all batches": of_layers(
+        lambda: nn.Sequential(nn.Linear(8, 5), nn.BatchNorm1d(5, momentum=None)),
+        [(x,) for x in ROWS],
+    ),
     "groups": groups,
     "penalties": penalties,
     "penalty of gradients": penalty_of_gradients,
