@@ -1,4 +1,7 @@
-"""``mg.compile``: a function that runs as the NumPy that one would have written by hand."""
+"""``mg.compile``: a function that runs as the NumPy that one would have written by hand.
+
+Or as machine code that is made of the same list of instructions, with ``backend="native"``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from minigrad.compile.doors import observed
 from minigrad.compile.emit import emit_program
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
-from minigrad.compile.native import Native, build
+from minigrad.compile.native import Native, build, require_numba
 from minigrad.compile.passes import optimise
 from minigrad.compile.picture import picture
 from minigrad.compile.places import Key
@@ -224,6 +227,21 @@ class Compiled:
         return self._ready().source
 
     @property
+    def native_source(self) -> str:
+        """The source that Numba compiled for the specialisation compiled last.
+
+        Raises:
+            CompileError: If nothing is compiled yet, or the backend is not ``"native"``.
+        """
+        native = self._ready().native
+        if native is None:
+            raise CompileError(
+                f"{self.program_name} is NumPy, whose text is .source; machine code is made by "
+                "mg.compile(..., backend='native')"
+            )
+        return native.module.source
+
+    @property
     def program(self) -> Program:
         """The instruction list of the specialisation compiled last."""
         return self._ready().recorded.program
@@ -267,6 +285,8 @@ def _explained(entry: Entry) -> list[str]:
     ]
     used = ", ".join(f"{name} {count}" for name, count in entry.found.items() if count)
     lines.append(f"  passes: {used or 'found nothing'}")
+    if entry.native is not None:
+        lines += [f"  {line}" for line in entry.native.explained()]
     for kind in ("argument", "tensor", "gradient", "array", "number", "generator"):
         names = [i.value.name for i in program.inputs if i.kind == kind]
         if names:
@@ -296,9 +316,13 @@ def compile(
 
     Args:
         function: What to compile; also a Module, or what :func:`grad` returns.
-        backend: ``"numpy"``.
+        backend: ``"numpy"``, or ``"native"`` for machine code that Numba makes of the same
+            program: loops fused, products written for their shapes, no Python and no new array
+            inside of a step. Sums are added up in another order, so results agree within rounding.
+            What it can't express stays NumPy calls, as :meth:`Compiled.explain` says.
 
     Raises:
+        ImportError: If the backend is ``"native"`` and Numba is not installed.
         CompileError: At a call, if the function does what can't be compiled: it looks at a value
             (``if loss > 1``, ``float(t)``, ``print``), writes into an array, or needs a shape that
             depends on values. Nothing has changed then.
@@ -319,6 +343,8 @@ def compile(
     """
     if backend not in ("numpy", "native"):
         raise ValueError(f"backend is 'numpy' or 'native', not {backend!r}")
+    if backend == "native":
+        require_numba()
     if not callable(function):
         raise TypeError(f"compile takes a function or a model, not a {type(function).__name__}")
     return Compiled(function, backend)

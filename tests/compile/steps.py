@@ -1,13 +1,16 @@
 """Steps that the compiler's tests run twice: as they are written, and compiled."""
 
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
 
+needs_numba = pytest.mark.skipif(not find_spec("numba"), reason="machine code needs Numba")
 OPTIMIZERS = {
     "sgd": lambda p: optim.SGD(p, learning_rate=0.05),
     "momentum": lambda p: optim.SGD(p, learning_rate=0.02, momentum=0.9, nesterov=True),

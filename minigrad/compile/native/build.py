@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.compile.bind import Binder
+from minigrad.compile.literals import amount
 from minigrad.compile.native.disk import source_file
 from minigrad.compile.native.memory import LINE
 from minigrad.compile.native.module import Module
@@ -20,7 +22,7 @@ from minigrad.compile.native.wrapper import Wrapper
 from minigrad.compile.program import Input, Value
 from minigrad.compile.trace import Recorded
 
-__all__ = ["Native", "build"]
+__all__ = ["Native", "build", "require_numba"]
 
 THREADED = 1 << 24  # multiplications
 
@@ -31,15 +33,15 @@ class Native:
 
     Attributes:
         module: What it was made from.
-        wrapper: The source of the Python function around it.
-        space: What that refers to.
+        wrapper: The Python function around it.
+        space: What that function refers to.
         table: Addresses that the machine code looks up.
         seconds: How long Numba took.
         kept: Whether the machine code was found on disk.
     """
 
     module: Module
-    wrapper: str
+    wrapper: Wrapper
     space: dict[str, Any]
     table: Any
     seconds: float
@@ -47,7 +49,24 @@ class Native:
 
     def bind(self, recorded: Recorded) -> Callable[..., Any]:
         """The function that guards a call and runs it."""
-        return _Binder(recorded, self).make(self.wrapper, self.space)
+        return _Binder(recorded, self).make(self.wrapper.source, self.space)
+
+    def explained(self) -> list[str]:
+        """What is machine code and what is not, in a few lines."""
+        module = self.module
+        found = "found on disk" if self.kept else "compiled"
+        kernels, regions = len(module.kernels), len(module.regions)
+        size = amount(module.memory.size)
+        lines = [
+            f"machine code {found} in {self.seconds:.1f} s: {kernels} kernels in {regions} "
+            f"{'region' if regions == 1 else 'regions'}, {size} reused by every call"
+        ]
+        reasons: dict[str, list[str]] = {}
+        for function, reason in module.fallen:
+            reasons.setdefault(reason, []).append(function)
+        for reason, functions in reasons.items():
+            lines.append(f"stays NumPy ({reason}): {', '.join(dict.fromkeys(functions))}")
+        return lines
 
 
 def build(recorded: Recorded) -> Native:
@@ -56,7 +75,9 @@ def build(recorded: Recorded) -> Native:
     Raises:
         ImportError: If Numba is not installed.
     """
-    tools = _tools()
+    require_numba()
+    from minigrad.compile.native import vectors as tools
+
     program = recorded.program
     vectors = {size: tools.shape_of_tiles(size) for size in (4, 8)}
     module = Module(program, recorded.tape.titles, vectors, _blas())
@@ -66,19 +87,16 @@ def build(recorded: Recorded) -> Native:
     seconds = time.perf_counter() - start
     space = {**wrapper.namespace(), **regions}
     table = _memory(module, wrapper, space)
-    return Native(module, wrapper.source, space, table, seconds, kept)
+    return Native(module, wrapper, space, table, seconds, kept)
 
 
-def _tools() -> Any:
-    """The module that needs Numba."""
-    try:
-        from minigrad.compile.native import vectors
-    except ImportError as error:
+def require_numba() -> None:
+    """Raise an error that says what to install, if Numba is missing."""
+    if importlib.util.find_spec("numba") is None:
         raise ImportError(
             "mg.compile(..., backend='native') makes machine code with Numba, which is not "
             "installed: pip install 'minigrad[native]', or use backend='numpy'"
-        ) from error
-    return vectors
+        )
 
 
 def _blas() -> int | None:
@@ -150,8 +168,27 @@ class _Binder(Binder):
 
     def __init__(self, recorded: Recorded, native: Native) -> None:
         super().__init__(recorded)
-        self.table = native.table
+        self.native, self.table = native, native.table
         self.slots = {v: k for k, v in enumerate(native.module.memory.table) if v is not None}
+
+    def run(self) -> list[str]:
+        """Call machine code at once where the function around it does nothing else."""
+        called = self.native.wrapper.direct(dict(zip(self.inputs(), self.names, strict=True)))
+        if called is None:
+            return super().run()
+        space = self.native.space
+        self.bound.namespace.update({n: space[n] for n in ("TABLE", "required", "np")})
+        self.bound.namespace.update({r.name: space[r.name] for r in self.native.module.regions})
+        plain, required, rest = called
+        lines = ["    try:", "        try:", f"            {plain}"]
+        lines += ["        except TypeError:", f"            {required}"]
+        lines += ["    except Missed:", "        return DECIDED"]
+        lines += [f"    {line}" for line in rest]
+        return [*lines, *self.after, f"    return {self.result()}"]
+
+    def inputs(self) -> list[Value]:
+        """Values of the program's inputs, in order."""
+        return [given.value for given in self.program.inputs]
 
     def donated(self, i: int, given: Input) -> None:
         """Note the address of an array that is overwritten."""

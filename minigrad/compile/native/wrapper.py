@@ -78,6 +78,35 @@ class Wrapper:
         for value in region.returns:
             self.lines.append(f"{self.names[value]} = np.{_kind(value)}({self.names[value]})")
 
+    def direct(self, names: dict[Value, str]) -> tuple[str, str, list[str]] | None:
+        """The call of machine code by itself, if nothing else is left to do but to return numbers.
+
+        Args:
+            names: Of the program's inputs.
+
+        Returns:
+            The call, the call with arrays as machine code reads them, and what makes NumPy's
+            numbers ``r0``, ``r1``, ... of the results.
+        """
+        if len(self.module.order) != 1 or not isinstance(self.module.order[0], Region):
+            return None
+        region = self.module.order[0]
+        given = [*region.arrays, *region.scalars, *region.numbers]
+        whole = region.returns == self.module.outputs == self.program.results
+        if not whole or any(v not in names for v in given):
+            return None
+        arrays = [names[v] for v in region.arrays]
+        rest = [f"{names[v]}[()]" for v in region.scalars] + [names[v] for v in region.numbers]
+        ready = [f"required({names[v]}, np.{_kind(v)})" for v in region.arrays]
+        out = ", ".join(f"r{k}" for k in range(len(region.returns)))
+        left = f"{out} = " if out else ""
+        kinds = enumerate(map(_kind, region.returns))
+        return (
+            f"{left}{region.name}({', '.join(['TABLE', *arrays, *rest])})",
+            f"{left}{region.name}({', '.join(['TABLE', *ready, *rest])})",
+            [f"r{k} = np.{kind}(r{k})" for k, kind in kinds],
+        )
+
     # NumPy calls
 
     def plain(self, step: Plain) -> None:
