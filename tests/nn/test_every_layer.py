@@ -193,7 +193,7 @@ def test_layers_that_cannot_be_are_refused(make, said):
         ),
         (nn.Conv2d, {"device": "cpu"}, r"Conv2d\(\) .* 'device': minigrad computes on the CPU"),
         (nn.Dropout, {"inplace": True}, "'inplace': tensors are not changed in place"),
-        (nn.MaxPool2d, {"return_indices": True}, "'return_indices': it has kernel_size, stride"),
+        (nn.AvgPool2d, {"kernel_size": 2, "divisor": 3}, "'divisor': it has kernel_size, stride"),
         (nn.GRU, {"proj_size": 2}, "GRU.* has no parameter 'proj_size': it has input_size"),
         (nn.TransformerEncoderLayer, {"d_model": 4, "nhead": 2, "activation": "gelu"}, "=mg.gelu"),
     ],
