@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import sys
 from collections.abc import Sequence
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -48,6 +49,34 @@ def explained(
     signature = ", ".join(f"{operand} {operand.dtype}".rstrip() for operand in operands)
     error.add_note(f"  while computing {primitive.name}({signature}){where}")
     return error
+
+
+def silent_array(frame: FrameType | None) -> str:
+    """Say what would make a NumPy array of a tensor that requires a gradient, and what to do.
+
+    Functions of SciPy that are written in Python do so before anybody can say otherwise; the
+    outermost of them is what was called.
+    """
+    called = module = ""
+    while frame is not None:
+        module_here = frame.f_globals.get("__name__", "")
+        if module_here.startswith("scipy.") and frame.f_code.co_name[:1] not in "_<":
+            called, module = frame.f_code.co_name, ".".join(module_here.split(".")[:2])
+        elif called:
+            break
+        frame = frame.f_back
+    if not called:
+        return (
+            "a NumPy array of a tensor that requires a gradient would leave the graph silently:"
+            " use t.numpy() to leave it, np.stack([t, u]) in the place of np.array([t, u]), "
+            "or another NumPy function that has a gradient"
+        )
+    known = vars(sys.modules.get("minigrad", ops)).get("__all__", ())
+    instead = f"write mg.{called}(t, ...)" if called in known else "compose it of mg.ops"
+    return (
+        f"{module}.{called} makes a NumPy array of a tensor that requires a gradient, which would "
+        f"leave the graph silently: {instead}, or use t.numpy() to leave it"
+    )
 
 
 def silent_exit(frame: FrameType) -> str:

@@ -7,6 +7,7 @@ that nobody holds is freed at once, however deep it is.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
@@ -15,7 +16,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import BackwardError, DTypeError, NotDifferentiable, ShapeError
-from minigrad.explain import explained
+from minigrad.explain import explained, silent_array
 from minigrad.graph import RECORDING, SCOPE, SERIAL, Node, asarray, leaf
 from minigrad.operators import Operators
 from minigrad.primitive import Array, Primitive
@@ -337,11 +338,7 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """Convert to a NumPy array, which a tensor that requires a gradient refuses."""
         if self._node is not None:
-            raise NotDifferentiable(
-                "a NumPy array of a tensor that requires a gradient would leave the graph silently:"
-                " use t.numpy() to leave it, np.stack([t, u]) in the place of np.array([t, u]), "
-                "or another NumPy function that has a gradient"
-            )
+            raise NotDifferentiable(silent_array(sys._getframe(1)))
         return np.array(self._data, dtype=dtype, copy=copy)
 
     # How it shows itself

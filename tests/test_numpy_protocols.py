@@ -421,3 +421,19 @@ def test_asarray_lets_constants_through_and_refuses_what_requires_a_gradient():
     ):
         with pytest.raises(NotDifferentiable, match=r"t\.numpy\(\)"):
             convert(w)
+
+
+def test_functions_of_scipy_that_are_written_in_python_are_told_by_name():
+    special = pytest.importorskip("scipy.special")
+    t = mg.Tensor([0.3, 0.5], requires_grad=True)
+    for name in ("logsumexp", "softmax", "log_softmax"):
+        words = rf"scipy\.special\.{name} makes a NumPy array .*: write mg\.{name}\(t, \.\.\.\)"
+        with pytest.raises(NotDifferentiable, match=words):
+            getattr(special, name)(t)
+    with pytest.raises(NotDifferentiable, match=r"write mg\.polygamma\(t, \.\.\.\)"):
+        special.polygamma(2, t)
+    with pytest.raises(NotDifferentiable, match=r"^scipy\.special\.multig.* compose it of mg\.ops"):
+        special.multigammaln(t, 2)
+    with pytest.raises(NotDifferentiable, match=r"^a NumPy array of a tensor that requires"):
+        np.asarray(t)
+    assert special.logsumexp(t.detach()) == pytest.approx(mg.logsumexp(t).item())
