@@ -16,6 +16,10 @@ from minigrad.viz.style import Theme, clean, heat, ink, number
 __all__ = ["Labels"]
 
 
+# Graphviz fills a cell up to its corners, which would stick out of the round ones of the card.
+_BAND = {"style": "rounded", "cellpadding": 5}
+
+
 @dataclass(frozen=True)
 class _Tint:
     line: str
@@ -64,7 +68,7 @@ class Labels:
             wrapped = textwrap.wrap(clean(f"⚠ {badge}"), 76)[:4]
             lines = "<BR/>".join(escape(line, 76) for line in wrapped)
             text = font(lines, 9, self.theme.alarm, bold=True)
-            rows.append(row(cell(text, colspan=2, bgcolor=self.theme.alarm_tint, cellpadding=4)))
+            rows.append(row(cell(text, colspan=2, bgcolor=self.theme.alarm_tint, **_BAND)))
         frame = {"style": "rounded", "color": tint.line, "bgcolor": self.theme.body}
         return table(rows, border=1, **frame)
 
@@ -88,7 +92,7 @@ class Labels:
             # Browsers leave out spaces at the beginning, but not those that may not break.
             spaced = escape("   " + "  ".join(details)).replace(" ", "&#160;")
             text += font(spaced, 9, self.theme.muted)
-        return row(cell(text, colspan=2, bgcolor=tint.fill, align="LEFT", cellpadding=5))
+        return row(cell(text, colspan=2, bgcolor=tint.fill, align="LEFT", **_BAND))
 
     def body(self, card: Card) -> list[str]:
         """Value and gradient, as far as they are known."""
