@@ -167,9 +167,9 @@ def test_an_error_inside_a_property_is_the_one_that_is_seen():
     class Broken(Module):
         @property
         def width(self):
-            return self.weigth  # type: ignore[attr-defined]
+            return self.girth  # type: ignore[attr-defined]
 
-    with pytest.raises(AttributeError, match="no attribute 'weigth'"):
+    with pytest.raises(AttributeError, match="no attribute 'girth'"):
         Broken().width  # noqa: B018
 
 
