@@ -10,11 +10,12 @@ import numpy as np
 
 from minigrad.compile.emit import Emitter
 from minigrad.compile.native.groups import Group
+from minigrad.compile.native.kernels import MEMORY, add_rows, multiply, outside
 from minigrad.compile.native.layout import Layouts, prepared
 from minigrad.compile.native.loops import Kernel, loops
 from minigrad.compile.native.memory import Memory, Store
-from minigrad.compile.native.products import Shape, product, scratch, shape_of
-from minigrad.compile.native.scalars import number, storage
+from minigrad.compile.native.products import Shape, scratch, shape_of
+from minigrad.compile.native.scalars import storage
 from minigrad.compile.native.schedule import (
     Bounds,
     Check,
@@ -46,7 +47,6 @@ from minigrad.compile.native.vectors import (
 )
 from minigrad.compile.program import Missed
 '''
-MEMORY = Value((0,), np.dtype(np.uint8), name="memory")
 
 
 @dataclass(eq=False)
@@ -176,14 +176,15 @@ class Module:
             sums = any(m.reduces for m in step.members)
         elif isinstance(step, Product):
             word, sums = "product", True
-            self.multiply(step, kernel)
+            shape, tiling = self.shape(step), self.tiling(step)
+            self.tiles |= multiply(step.instruction, self.layouts, shape, kernel, tiling)
         elif isinstance(step, Scatter):
             word, sums = "add_rows", False
-            self.scatter(step, kernel)
+            add_rows(step.instruction, self.layouts, kernel)
         else:
             assert isinstance(step, Bounds)
             word, sums = "outside", False
-            self.outside(step, kernel)
+            outside(step.index, step.length, kernel)
         word = "_".join(["kernel", *word.split("_")[:6]])
         return self.shared(word, kernel, sums), kernel
 
@@ -198,62 +199,6 @@ class Module:
             head = ["", "", f"@kernel(sums={sums})", f"def {name}({', '.join(letters)}):"]
             self.texts += [*head, *kernel.lines]
         return self.kernels[key]
-
-    def multiply(self, step: Product, kernel: Kernel) -> None:
-        """Write a product."""
-        instruction, shape = step.instruction, self.shape(step)
-        lines, tiles = product(shape, *self.tiling(step))
-        self.tiles.update(tiles)
-        dtype = instruction.out.dtype
-        assert dtype is not None
-        named = zip("abc", (*instruction.args, instruction.out), strict=True)
-        for letter, value in named:
-            base = self.base(value)
-            kernel.letters[letter] = letter
-            kernel.operands.append((base, dtype))
-        if shape.packed:
-            kernel.letters["w"] = "w"
-            kernel.operands.append((MEMORY, dtype))
-        for line in lines:
-            kernel.line(0, line)
-
-    def scatter(self, step: Scatter, kernel: Kernel) -> None:
-        """Write the sum of rows at an index."""
-        shape, index, g = step.instruction.args
-        out = step.instruction.out
-        dtype = out.dtype
-        assert dtype is not None
-        names = [kernel.letter(v, v.dtype) for v in (index, self.base(g), out)]
-        where, many = self.layouts.of(g), len(index.shape)
-        kernel.line(0, f"for k in range({out.size}):")
-        kernel.line(1, f"{names[2]}[k] = {number(0, dtype)}")
-        terms, rows, rest = [str(where.offset)], ["0"], ["0"]
-        steps = self.layouts.of(index).strides
-        width = out.size // shape[0]
-        inside = self.layouts.of(Value(shape[1:], dtype)).strides
-        for k, n in enumerate(g.shape):
-            kernel.line(k, f"for i{k} in range({n}):")
-            terms.append(f"i{k} * {where.strides[k]}")
-            if k < many:
-                rows.append(f"i{k} * {steps[k]}")
-            else:
-                rest.append(f"i{k} * {inside[k - many]}")
-        depth = len(g.shape)
-        kernel.line(depth, f"row = {names[0]}[{' + '.join(rows)}]")
-        if index.dtype.kind == "i":
-            kernel.line(depth, f"row = row + {shape[0]} if row < 0 else row")
-        kernel.line(depth, f"at = row * {width} + {' + '.join(rest)}")
-        kernel.line(depth, f"{names[2]}[at] = {names[2]}[at] + {names[1]}[{' + '.join(terms)}]")
-
-    def outside(self, step: Bounds, kernel: Kernel) -> None:
-        """Write a look at an index, for whether it is out of range."""
-        a = kernel.letter(step.index, step.index.dtype)
-        signed = step.index.dtype is not None and step.index.dtype.kind == "i"
-        low = f"{a}[k] < -{step.length} or " if signed else ""
-        kernel.line(0, f"for k in range({step.index.size}):")
-        kernel.line(1, f"if {low}{a}[k] >= {step.length}:")
-        kernel.line(2, "return True")
-        kernel.line(0, "return False")
 
     # Regions
 

@@ -112,6 +112,80 @@ class _Vectors:
         return self.called(f"llvm.fmuladd.{self.suffix}", self.kind, a, b, c)
 
 
+class _Block:
+    """A block of results in registers, while the terms of its sums are gone through."""
+
+    def __init__(self, builder: Any, args: Any, vectors: _Vectors, rows: int, columns: int) -> None:
+        self.builder, self.v, self.rows = builder, vectors, rows
+        a, a0, self.row, self.step, b, b0, self.b_step, c, c0, self.c_row, self.depth = args
+        self.a, self.b, self.c = self.at(a, a0), self.at(b, b0), self.at(c, c0)
+        lanes = vectors.lanes
+        self.counts = [min(lanes, columns - start) for start in range(0, columns, lanes)]
+
+    def at(self, base: Any, *terms: Any) -> Any:
+        """A pointer further on."""
+        for term in terms:
+            base = self.builder.gep(base, [term])
+        return base
+
+    def number(self, n: int) -> Any:
+        return ir.Constant(ir.IntType(64), n)
+
+    def results(self) -> list[tuple[Any, int]]:
+        """Where each vector of results is, and how many numbers of it."""
+        return [
+            (
+                self.at(
+                    self.c,
+                    self.builder.mul(self.number(r), self.c_row),
+                    self.number(k * self.v.lanes),
+                ),
+                count,
+            )
+            for r in range(self.rows)
+            for k, count in enumerate(self.counts)
+        ]
+
+    def term(self, p: Any, sums: list[Any]) -> list[Any]:
+        """The sums with one more term."""
+        builder, v = self.builder, self.v
+        here = self.at(self.a, builder.mul(p, self.step))
+        there = self.at(self.b, builder.mul(p, self.b_step))
+        columns = [
+            v.load(self.at(there, self.number(k * v.lanes)), n) for k, n in enumerate(self.counts)
+        ]
+        new = []
+        for r in range(self.rows):
+            offset = builder.mul(self.number(r), self.row)
+            factor = v.splat(builder.load(self.at(here, offset)))
+            for k, column in enumerate(columns):
+                new.append(v.fma(factor, column, sums[r * len(columns) + k]))
+        return new
+
+    def write(self, add: bool) -> None:
+        """Write the loop over the terms."""
+        builder, v = self.builder, self.v
+        zero = ir.Constant(v.kind, [0.0] * v.lanes)
+        places = self.results()
+        first = [v.load(place, n) if add else zero for place, n in places]
+        before = builder.block
+        loop, after = map(builder.append_basic_block, ("terms", "done"))
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        p = builder.phi(ir.IntType(64))
+        sums = [builder.phi(v.kind) for _ in places]
+        new = self.term(p, sums)
+        following = builder.add(p, self.number(1))
+        starts, ends = [self.number(0), *first], [following, *new]
+        for phi, start, end in zip([p, *sums], starts, ends, strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(end, builder.block)
+        builder.cbranch(builder.icmp_signed("<", following, self.depth), loop, after)
+        builder.position_at_end(after)
+        for value, (place, count) in zip(new, places, strict=True):
+            v.store(value, place, count)
+
+
 @cache
 def tile_of(size: int, lanes: int, rows: int, columns: int, add: bool = False) -> Any:
     """The product of a few rows with a few vectors of columns, of numbers of ``size`` bytes.
@@ -127,75 +201,19 @@ def tile_of(size: int, lanes: int, rows: int, columns: int, add: bool = False) -
         columns: Columns of ``b`` and of the result.
         add: Whether the product is added to what stands in ``c``.
     """
-    counts = [min(lanes, columns - start) for start in range(0, columns, lanes)]
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = ir.FloatType() if size == 4 else ir.DoubleType()
+        _Block(builder, args, _Vectors(builder, element, lanes, size), rows, columns).write(add)
+        return context.get_dummy_value()
 
     @intrinsic  # type: ignore[untyped-decorator]
     def tile(
-        typing: Any,
-        a: Any,
-        a0: Any,
-        row: Any,
-        step: Any,
-        b: Any,
-        b0: Any,
-        b_step: Any,
-        c: Any,
-        c0: Any,
-        c_row: Any,
-        depth: Any,
-    ) -> Any:
-        whole = types.int64
-        signature = types.void(a, whole, whole, whole, b, whole, whole, c, whole, whole, whole)
-        return signature, codegen
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        a, a0, row, step, b, b0, b_step, c, c0, c_row, depth = args
-        element = ir.FloatType() if size == 4 else ir.DoubleType()
-        v = _Vectors(builder, element, lanes, size)
-        whole = ir.IntType(64)
-        a, b, c = (builder.gep(p, [q]) for p, q in ((a, a0), (b, b0), (c, c0)))
-
-        def at(base: Any, *terms: Any) -> Any:
-            for term in terms:
-                base = builder.gep(base, [term])
-            return base
-
-        def number(n: int) -> Any:
-            return ir.Constant(whole, n)
-
-        places = [
-            (builder.mul(number(r), c_row), number(k * lanes), count)
-            for r in range(rows)
-            for k, count in enumerate(counts)
-        ]
-        zero = ir.Constant(v.kind, [0.0] * lanes)
-        first = [v.load(at(c, x, y), n) if add else zero for x, y, n in places]
-        offsets = [builder.mul(number(r), row) for r in range(rows)]
-        before = builder.block
-        loop = builder.append_basic_block("terms")
-        after = builder.append_basic_block("done")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        p = builder.phi(whole)
-        sums = [builder.phi(v.kind) for _ in places]
-        here, there = at(a, builder.mul(p, step)), at(b, builder.mul(p, b_step))
-        columns_of_b = [v.load(at(there, number(k * lanes)), n) for k, n in enumerate(counts)]
-        new = []
-        for r in range(rows):
-            factor = v.splat(builder.load(at(here, offsets[r])))
-            for k, column in enumerate(columns_of_b):
-                new.append(v.fma(factor, column, sums[r * len(counts) + k]))
-        following = builder.add(p, number(1))
-        p.add_incoming(number(0), before)
-        p.add_incoming(following, builder.block)
-        for phi, start, end in zip(sums, first, new, strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(end, builder.block)
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
-        builder.position_at_end(after)
-        for value, (x, y, count) in zip(new, places, strict=True):
-            v.store(value, at(c, x, y), count)
-        return context.get_dummy_value()
+        typing: Any, a: Any, a0: Any, row: Any, step: Any, b: Any, b0: Any, b_step: Any,
+        c: Any, c0: Any, c_row: Any, depth: Any,
+    ) -> Any:  # fmt: skip
+        n = types.int64
+        return types.void(a, n, n, n, b, n, n, c, n, n, n), codegen
 
     return tile
 
