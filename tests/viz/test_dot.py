@@ -75,6 +75,7 @@ def test_the_text_is_the_same_in_every_process():
 HOSTILE = [
     "", " ", "</TABLE>>];", '"]; x [label="', "\\", "\\N\\G", "a\x00\x1b[31m", "\ud800", "&lt;",
     "<B>", "]]>", "‖", "名前", "x" * 10_000, "\n\t", "{a|b}", "//", "/*", "#", "n0", "->",
+    "🧠🔥", "👨\u200d👩\u200d👧", "שלום עולם", "\u202eevil", "a\u0301\u0302\u0303",
 ]  # fmt: skip
 
 

@@ -6,8 +6,10 @@ import pathlib
 import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad.viz import draw
 from tests.viz.browser.conftest import click_card, click_title, deep, shown, state, until
 
@@ -252,6 +254,25 @@ def test_the_saved_picture_needs_no_style_sheet(visit, loss, theme, browser, fil
     alone.goto(path.as_uri())
     assert alone.evaluate("document.documentElement.getBBox().width") > 500
     alone.close()
+
+
+def test_large_matrices_are_pictures_on_the_page_and_in_what_is_saved(visit, files):
+    w = mg.tensor(np.random.default_rng(0).normal(size=(90, 40)), requires_grad=True, name="w")
+    page = visit(draw(mg.mean(mg.square(mg.tensor(np.eye(90), name="x") @ w))))
+    widths = page.evaluate(
+        """() => Promise.all([...document.querySelectorAll("image")].map(async (drawn) => {
+          const image = new Image();  // which the policy allows, and can be decoded
+          image.src = drawn.getAttribute("href");
+          await image.decode();
+          return image.naturalWidth / drawn.width.baseVal.value;
+        }))"""
+    )
+    assert widths == [2] * 5  # two points for each unit, so that edges stay sharp
+    with page.expect_download() as waiting:
+        page.keyboard.press("s")
+    waiting.value.save_as(files / "heat.svg")
+    images = ET.parse(files / "heat.svg").getroot().iter("{http://www.w3.org/2000/svg}image")
+    assert {image.get("href", "")[:22] for image in images} == {"data:image/png;base64,"}
 
 
 def test_folding_three_hundred_cards_is_quick(visit):
