@@ -97,11 +97,10 @@ def with_minigrad(x, y, weights, biases) -> Step:
     return step
 
 
-def with_compiled(x, y, weights, biases) -> Step:
+def with_compiled(x, y, weights, biases, backend="numpy") -> Step:
     model = network(weights, biases)
     optimizer = mg.optim.SGD(model.parameters(), learning_rate=RATE)
 
-    @mg.compile
     def step(x, y):
         optimizer.zero_grad()
         loss = mg.cross_entropy(model(x), y)
@@ -109,7 +108,12 @@ def with_compiled(x, y, weights, biases) -> Step:
         optimizer.step()
         return loss
 
-    return lambda: step(x, y).item()
+    compiled = mg.compile(step, backend=backend)
+    return lambda: compiled(x, y).item()
+
+
+def with_native(x, y, weights, biases) -> Step:
+    return with_compiled(x, y, weights, biases, "native")
 
 
 def with_torch(x, y, weights, biases) -> Step:
@@ -221,6 +225,7 @@ CONTESTANTS = {
     "NumPy by hand": by_hand,
     "minigrad": with_minigrad,
     "compiled": with_compiled,
+    "native": with_native,
     "PyTorch": with_torch,
     "JAX jit": with_jax,
     "autograd": with_autograd,

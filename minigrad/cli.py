@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--compile", action="store_true", help="train with the step compiled")
     demo.add_argument(
+        "--backend",
+        choices=("numpy", "native"),
+        default="numpy",
+        help="what --compile makes of the step: NumPy, or machine code (minigrad[native])",
+    )
+    demo.add_argument(
         "--out",
         type=Path,
         default=Path("minigrad-demo"),
@@ -210,8 +216,9 @@ def _train_compiled(
 ) -> bool:
     """Fit the model with a compiled step, and say how much faster that is than as it is written."""
     optimizer = optim.Adam(model.parameters(), learning_rate=options.lr)
-    _race(model, optimizer, [part[: options.batch_size] for part in train])
-    step, stream = mg.compile(_step(model, optimizer)), np.random.default_rng(options.seed)
+    _race(model, optimizer, [part[: options.batch_size] for part in train], options.backend)
+    step = mg.compile(_step(model, optimizer), backend=options.backend)
+    stream = np.random.default_rng(options.seed)
     start = time.perf_counter()
     try:
         for _ in range(options.epochs):
@@ -231,10 +238,10 @@ def _train_compiled(
     return True
 
 
-def _race(model: nn.Module, optimizer: optim.Optimizer, batch: Sequence[Any]) -> None:
+def _race(model: nn.Module, optimizer: optim.Optimizer, batch: Sequence[Any], backend: Any) -> None:
     """Time a step as it is written and compiled, on copies that learn nothing for the model."""
     written = _step(*copy.deepcopy((model, optimizer)))
-    compiled = mg.compile(_step(*copy.deepcopy((model, optimizer))))
+    compiled = mg.compile(_step(*copy.deepcopy((model, optimizer))), backend=backend)
     seconds: dict[Callable[..., Any], float] = {written: math.inf, compiled: math.inf}
     for _ in range(7):
         for step in seconds:
