@@ -294,9 +294,10 @@ def interrupted(path, stop=None):
     warm_up = optim.LinearLR(optimizer, 0.1, total_iters=3)
     schedule = optim.SequentialLR([warm_up, optim.CosineAnnealingLR(optimizer, 6)], [3])
     rng = np.random.default_rng(5)
-    keep = mg.Checkpoint(path, model, optimizer, schedule=schedule, rng=rng)
+    best = mg.EarlyStopping(model, "validation_accuracy", patience=9, mode="max")
+    keep = mg.Checkpoint(path, model, optimizer, schedule=schedule, rng=rng, early_stopping=best)
     history = keep.resume()
-    callbacks: list[Any] = [keep]
+    callbacks: list[Any] = [best, keep]
     if stop is not None:
 
         def ctrl_c(history):
@@ -308,18 +309,25 @@ def interrupted(path, stop=None):
     settings: Any = {"validation": (X, Y), "callbacks": callbacks, "progress": False}
     fit(model, X, Y, optimizer=optimizer, epochs=left, batch_size=32, schedule=schedule,
         rng=rng, history=history, **settings)  # fmt: skip
-    return history.records, model.state_dict()
+    last = model.state_dict()
+    best.restore()
+    return history.records, {**last, "epoch": best.epoch}, model.state_dict()
 
 
 def test_an_interrupted_run_is_resumed_as_if_it_had_not_been(tmp_path):
-    records, state = interrupted(tmp_path / "whole.npz")
+    records, state, at_best = interrupted(tmp_path / "whole.npz")
     with pytest.raises(KeyboardInterrupt):
         interrupted(tmp_path / "parts.npz", stop=5)
     assert load(tmp_path / "parts.npz")["history.loss"].tolist() == records["loss"][:5]
-    others, twin = interrupted(tmp_path / "parts.npz")
+    others, twin, twin_at_best = interrupted(tmp_path / "parts.npz")
     assert others == records
     for name, value in state.items():
         np.testing.assert_array_equal(twin[name], value)
+    assert state["epoch"] <= 5  # the best was before the interrupt, and is known after it
+    for name, value in at_best.items():
+        np.testing.assert_array_equal(twin_at_best[name], value)
+    with pytest.raises(StateError, match="state does not fit EarlyStopping"):
+        mg.EarlyStopping(nn.Linear(1, 1)).load_state_dict({"count": 1})
 
 
 def test_a_loss_that_is_not_finite_ends_training_before_it_spoils_the_model():

@@ -1,5 +1,8 @@
 """Optimisers, their arithmetic, schedules of the learning rate, and limits on gradients."""
 
+import difflib
+from typing import TYPE_CHECKING
+
 from minigrad.optim import updates
 from minigrad.optim.adaptive import Adadelta, Adagrad, Adamax, Lion, NAdam, RMSprop
 from minigrad.optim.clip import clip_grad_norm, clip_grad_value
@@ -50,3 +53,13 @@ __all__ = [
     "l2_penalty",
     "updates",
 ]
+
+if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+    def __getattr__(name: str) -> object:
+        """Say what an optimiser that does not exist may be called here; runs on failure only."""
+        near = difflib.get_close_matches(name, __all__, 1, 0.8)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        if name == "lr_scheduler":
+            hint = ": schedules are here, such as mg.optim.StepLR"
+        raise AttributeError(f"minigrad.optim has no {name!r}{hint}", name=name)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from minigrad.errors import StateError
 from minigrad.nn import Module
 from minigrad.optim import Optimizer
 from minigrad.random import generator
@@ -93,6 +95,23 @@ class EarlyStopping:
             return False
         return len(history) - self.epoch >= self.patience and self.restore()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what to resume from: the best epoch, its number and its parameters."""
+        state = {"epoch": np.array(self.epoch), "best": np.array(self.watched.best)}
+        return state | {f"model.{name}": value for name, value in (self._state or {}).items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state dict.
+
+        Raises:
+            StateError: If it is not one of an EarlyStopping.
+        """
+        if not {"epoch", "best"} <= state.keys():
+            raise StateError(f"state does not fit EarlyStopping: {sorted(state)}")
+        kept = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        self.epoch, self._state = int(state["epoch"]), kept or None
+        self.watched.best = float(state["best"])
+
     def restore(self) -> bool:
         """Put the best parameters back, if there were any; also for a run that was interrupted."""
         if self._state is not None:
@@ -116,6 +135,7 @@ class Checkpoint:
         mode: Whether ``"min"`` or ``"max"`` is better.
         schedule: Saved, too; the one that ``fit`` is given.
         rng: The generator that ``fit`` is given, if it is given one.
+        early_stopping: Saved, too; it stands before the checkpoint among the callbacks.
 
     >>> import tempfile, os
     >>> from minigrad import nn
@@ -139,9 +159,11 @@ class Checkpoint:
         *,
         schedule: Any = None,
         rng: np.random.Generator | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self.path, self.model, self.optimizer = Path(path), model, optimizer
-        self.schedule, self.rng = schedule, rng
+        self.parts = {"schedule": schedule, "stop": early_stopping}
+        self.rng = rng
         self.best_only, self.watched = best_only, Watched(monitor, mode)
 
     def __call__(self, history: History) -> None:
@@ -153,9 +175,9 @@ class Checkpoint:
         if self.optimizer is not None:
             memory = self.optimizer.state_dict()
             state |= {f"optimizer.{name}": value for name, value in memory.items()}
-        if self.schedule is not None:
-            kept = self.schedule.state_dict()
-            state |= {f"schedule.{name}": value for name, value in kept.items()}
+        for kind, part in self.parts.items():
+            if part is not None:
+                state |= {f"{kind}.{name}": value for name, value in part.state_dict().items()}
         for name, stream in self._streams().items():
             state[f"stream.{name}"] = _written(stream)
         state |= {f"history.{name}": numbers for name, numbers in history.records.items()}
@@ -187,8 +209,9 @@ class Checkpoint:
         self.model.load_state_dict(parts["model"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(parts["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(parts.get("schedule", {}))
+        for kind, part in self.parts.items():
+            if part is not None:
+                part.load_state_dict(parts.get(kind, {}))
         for name, stream in self._streams().items():
             if (written := parts.get("stream", {}).get(name)) is not None:
                 stream.bit_generator.state = json.loads(written.tobytes())

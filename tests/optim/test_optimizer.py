@@ -288,6 +288,15 @@ def test_a_network_learns(kind):
     assert mg.accuracy(network(x), y) > 0.95
 
 
+def test_a_name_that_is_not_here_is_told():
+    with pytest.raises(AttributeError, match=r"schedules are here, such as mg\.optim\.StepLR"):
+        optim.lr_scheduler  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="no 'SGDM': did you mean 'SGD'"):
+        optim.SGDM  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"minigrad.optim has no 'Shampoo'$"):
+        optim.Shampoo  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_a_signature_tells_the_settings():
     assert list(inspect.signature(optim.AdamW).parameters) == [
         "parameters", "learning_rate", "beta1", "beta2", "eps", "weight_decay",
