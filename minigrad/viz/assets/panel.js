@@ -25,7 +25,7 @@ function numbersTable(numbers, picked, caption) {
     let count = 0;
     numbers.rows.forEach((row, i) => {
       const line = table.appendChild(element("tr"));
-      const label = each ? (each > 1 ? `${Math.floor(i / each)}.${i % each}` : String(i)) : String(count);
+      const label = each ? (each > 1 ? `${Math.floor(i / each)}.${i % each}` : String(i)) : String(numbers.shape.length > 1 ? i : count);
       line.appendChild(element("th", label, { scope: "row" }));
       if (each && picked !== null && Math.floor(i / each) === picked) line.className = "on";
       for (const x of row) {

@@ -83,6 +83,7 @@ def test_search_finds_what_is_folded_and_opens_the_way_to_it(page):
     assert "n6" in shown(page)
     assert "g0" in shown(page)
     assert page.locator("#details h2").inner_text() == "fc2.weight"
+    assert page.locator("#details th").all_inner_texts() == ["0", "1", "2"] * 2
 
 
 def test_search_by_diagnosis_and_without_success(page):
