@@ -8,6 +8,7 @@ for free.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush, heappushpop
@@ -113,7 +114,7 @@ def backprop(
                 mine.add(parent)
             cotangents[parent] = c
             if is_leaf:
-                if c is g or differentiable or c.base is not None:
+                if c is g or differentiable or (c.base is not None and not _holds_alone(c)):
                     aliased.add(parent)
                 if parent.hooks is not None:
                     hooked.append(parent)
@@ -137,6 +138,17 @@ def backprop(
     if retained:
         _deposit(retained)
     return found
+
+
+def _holds_alone(view: Array) -> bool:
+    """Whether a view, such as a product reshaped, is all that refers to the array behind it.
+
+    One that lies otherwise in memory is copied all the same: that makes updates faster.
+    """
+    return bool(view.flags.c_contiguous) and sys.getrefcount(view.base) == _ALONE
+
+
+_ALONE = sys.getrefcount((_alone := np.empty(2)[:]).base)  # counted, since Pythons differ in it
 
 
 def _run_hooks(node: Node, g: Array, differentiable: bool) -> Array:

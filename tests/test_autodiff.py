@@ -573,3 +573,27 @@ def test_a_walk_that_fails_leaves_retained_gradients_as_they_were():
         late.sum().backward()
     assert late.grad is None
     assert x.grad is None
+
+
+def test_a_gradient_is_an_array_of_its_own_and_not_copied_where_it_is_already():
+    held = np.arange(6.0)
+
+    @mg.primitive(name="reshaped_in_a_test", numpy=[])
+    @mg.defvjp(x=lambda g, x_shape, fresh: (g.ravel() * 2.0 if fresh else held).reshape(x_shape))
+    def reshaped(x, /, fresh):
+        return x.reshape(-1)
+
+    try:
+        for fresh in (True, False):
+            x = mg.Tensor(np.ones((2, 3)), requires_grad=True)
+            reshaped(x, fresh=fresh).backward(np.ones(6))
+            assert x.grad is not None
+            assert (x.grad.data.base is not None) == fresh
+            assert not np.shares_memory(x.grad.data, held)
+    finally:
+        del REGISTRY["reshaped_in_a_test"]
+    g = np.ones((2, 3))
+    x = mg.Tensor(g * 2, requires_grad=True)
+    mg.reshape(x, (3, 2)).backward(g.reshape(3, 2))
+    assert x.grad is not None
+    assert not np.shares_memory(x.grad.data, g)
