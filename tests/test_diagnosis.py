@@ -533,6 +533,17 @@ def test_a_loss_alone_tells_of_gradients():
         mg.diagnose(model, X)
 
 
+def test_a_loss_alone_tells_what_its_graph_has_kept():
+    model = network()
+    model.layers[0].bias.data = np.full(24, -20.0, np.float32)
+    report = mg.diagnose(model, mg.cross_entropy(model(X * 900.0), Y))
+    assert {"unscaled input", "dead units"} & set(report.kinds) == {"unscaled input"}
+    report = mg.diagnose(model, mg.cross_entropy(model(X), Y))
+    assert "layers.1: 100% of relu outputs are 0 on this batch" in str(report)
+    row = next(row for row in report.layers if row.name == "layers.1")
+    assert (row.mean, row.std, row.zeros) == (0.0, 0.0, 1.0)
+
+
 def test_the_table_has_a_row_for_every_layer():
     model = network()
     report = mg.diagnose(model, X, Y, optimizer=optim.SGD(model.parameters(), 0.1))

@@ -97,13 +97,10 @@ def check_chain(e: Evidence) -> Iterator[Finding]:
     """Dense layers that follow each other with nothing that bends in between."""
     made = {id(s.out): s for s in e.seen}
     for s in e.seen:
+        if s.entering is None or not s.out.size:
+            continue
         before = made.get(id(s.entering))
-        if (
-            s.entering is None
-            or before is None
-            or before.layer == s.layer
-            or before.op not in ("matmul", "add")
-        ):
+        if before is None or before.layer == s.layer or before.op not in ("matmul", "add"):
             continue
         first = next((t for t in e.seen if t.layer == before.layer and t.op == "matmul"), None)
         if first is None or first.entering is None or not _dense(before) or not _dense(s):

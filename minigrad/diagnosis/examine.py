@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.diagnosis.checks import CHECKS
-from minigrad.diagnosis.observe import Evidence, gradients_of, observe
+from minigrad.diagnosis.observe import Evidence, gradients_of, observe, remembered
 from minigrad.diagnosis.report import Layer, Report
 from minigrad.functional import cross_entropy
 from minigrad.graph import enable_grad
@@ -45,8 +45,8 @@ def diagnose(
 
     Args:
         model: The model, in the mode in which it is trained.
-        x: A batch of inputs; or, without ``y``, a loss that was computed from the model, whose
-            gradients alone are looked at.
+        x: A batch of inputs; or, without ``y``, a loss that was computed from the model: then what
+            its graph still holds is looked at, gradients and what their rules have kept.
         y: Labels or targets of the batch.
         loss: Function of the model's output and ``y``.
         optimizer: What trains the model.
@@ -87,7 +87,7 @@ def diagnose(
 def _of_loss(model: Module, loss: Any) -> Report:
     if not isinstance(loss, Tensor) or loss.size != 1:
         raise TypeError("diagnose takes a batch x and y, or a loss of one element")
-    evidence = Evidence(model, loss=loss.item())
+    evidence = Evidence(model, loss=loss.item(), seen=remembered(model, loss))
     evidence.gradients = gradients_of(model, loss, retain_graph=True)
     return _judge(evidence)
 

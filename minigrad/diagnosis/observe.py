@@ -11,9 +11,10 @@ import numpy as np
 from minigrad.graph import SCOPE, Scope, enable_grad
 from minigrad.interposing import interposed
 from minigrad.nn import Module, Parameter
+from minigrad.primitive import OUT
 from minigrad.tensor import Tensor
 
-__all__ = ["Evidence", "Seen", "gradients_of", "observe"]
+__all__ = ["Evidence", "Seen", "gradients_of", "observe", "remembered"]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -83,6 +84,43 @@ def observe(call: Callable[[], Any]) -> tuple[Any, list[Seen]]:
 
     with np.errstate(all="ignore"), enable_grad(), interposed(look):
         return call(), seen
+
+
+def remembered(model: Module, loss: Tensor) -> list[Seen]:
+    """What the graph of a loss still knows of a model's forward pass: what its rules have kept.
+
+    An op whose result no rule asked for has an empty ``out``.
+
+    >>> from minigrad import nn, ops
+    >>> model = nn.Sequential(nn.Linear(2, 3), ops.tanh)
+    >>> [(s.op, s.out.shape) for s in remembered(model, model(np.ones((1, 2))).sum())]
+    [('matmul', (0,)), ('add', (0,)), ('tanh', (1, 3))]
+    """
+    nodes, waiting, values = {}, [loss.node], {}
+    while waiting:
+        node = waiting.pop()
+        if node is None or node.serial in nodes:
+            continue
+        nodes[node.serial] = node
+        waiting += node.parents
+        if node.plan is None:
+            continue
+        for source, array in zip(node.plan.sources, node.kept or (), strict=False):
+            made = node if source == OUT else node.parents[source] if source >= 0 else None
+            if made is not None:  # an input that a rule has kept is what another op gave
+                values[made.serial] = array
+    seen = []
+    for _, node in sorted(nodes.items()):
+        if node.plan is None or node.primitive is None or node.scope is None:
+            continue
+        root, _, _ = node.scope.path.partition(".")
+        if root != type(model).__name__:
+            continue
+        kept = dict(zip(node.plan.sources, node.kept or (), strict=False))
+        entering = kept.get(0) if node.primitive.name in ("matmul", "window_product") else None
+        out = values.get(node.serial, np.empty(0))
+        seen.append(Seen(*_layer(node.scope), node.primitive.name, out, entering))
+    return seen
 
 
 def _layer(scope: Scope | None) -> tuple[str, str]:
