@@ -199,7 +199,7 @@ class _Writer:
         name = f"{card.path}.{card.title}" if card.path else card.title
         shape = "" if card.shape is None else f" {card.shape}"
         what = f"{name}{shape} {card.dtype}".strip()
-        line = f" · made at {card.line}" if card.line else ""
+        line = f" · called at {card.line}" if card.line else ""
         return _quoted(f"{what}{line}")
 
     def edge(self, edge: Edge) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ def draw_error(
     (issue,) = graph.issues
     card = next(card for card in graph.cards if card.id == issue.card)
     card.kind = "failed"
+    card.line = card.line or (_line(error) if node is None else "")
     hints = [line.strip() for line in str(error).split("\n")[1:] if "hint:" in line]
     card.note = card.note or " ".join(hints)
     return graph
@@ -94,6 +96,17 @@ def _frames(error: BaseException) -> Iterator[types.FrameType]:
     while traceback is not None:
         yield traceback.tb_frame
         traceback = traceback.tb_next
+
+
+def _line(error: BaseException) -> str:
+    """The innermost line of a traceback that is not minigrad's."""
+    found, traceback = "", error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not _ours(traceback.tb_frame):
+            found = f"{Path(code.co_filename).name}:{traceback.tb_lineno} ({code.co_name})"
+        traceback = traceback.tb_next
+    return found
 
 
 def _ours(frame: types.FrameType) -> bool:

@@ -51,7 +51,8 @@ class Card:
             where they are not counted.
         bytes: Of the value.
         saved: Bytes kept for the backward step and not by an earlier one, parameters apart.
-        line: The line that recorded it, known under :func:`minigrad.detect_anomaly`.
+        line: The line that called it, known under :func:`minigrad.detect_anomaly` and of what
+            raised an error.
     """
 
     id: str

@@ -111,5 +111,5 @@ def test_lines_are_known_under_detect_anomaly():
     number = test_lines_are_known_under_detect_anomaly.__code__.co_firstlineno + 4
     lines = [card.line for card in graph.cards]
     assert lines == ["", *[f"test_cost.py:{number} ({name})"] * 2]
-    assert f"made at test_cost.py:{number}" in graph.dot
+    assert f"called at test_cost.py:{number}" in graph.dot
     assert f"test_cost.py:{number}" in graph.interactive().html

@@ -152,6 +152,9 @@ def test_a_mistake_in_the_forward_of_a_module_follows_what_it_computed_last():
     graph = draw(raised(lambda: Broken()(np.ones((2, 4), np.float32))))
     card = failed(graph)
     assert (card.title, card.path, parents(graph, card)) == ("AttributeError", "Broken", ["add"])
+    line = Broken.forward.__code__.co_firstlineno + 2
+    assert card.line == f"test_failure.py:{line} (forward)"
+    assert f"called at {card.line}" in graph.dot
 
 
 @pytest.mark.parametrize("leave", [np.asarray, np.histogram, float])

@@ -102,7 +102,7 @@ function fillPanel(panel, card, model, picked, gradients) {
     panel.append(element("p", card.params ? `${ops} · ${card.params.toLocaleString("en")} parameters` : ops));
   }
   if (card.cost) panel.append(element("p", card.cost, { class: "facts" }));
-  if (card.line) panel.append(element("p", `made at ${card.line}`, { class: "facts" }));
+  if (card.line) panel.append(element("p", `called at ${card.line}`, { class: "facts" }));
   for (const badge of card.badges) panel.append(element("p", `⚠ ${badge}`, { class: "badge" }));
   if (card.note) panel.append(element("p", card.note));
   if (card.value) panel.append(...numbersTable(card.value, picked, "value"));
