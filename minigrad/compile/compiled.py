@@ -318,7 +318,8 @@ def compile(
         function: What to compile; also a Module, or what :func:`grad` returns.
         backend: ``"numpy"``, or ``"native"`` for machine code that Numba makes of the same
             program: loops fused, products written for their shapes, no Python and no new array
-            inside of a step. Sums are added up in another order, so results agree within rounding.
+            inside of a step. Sums are added up in another order, so results agree within rounding,
+            and no warning says that a number is not finite.
             What it can't express stays NumPy calls, as :meth:`Compiled.explain` says.
 
     Raises:

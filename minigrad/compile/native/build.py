@@ -19,6 +19,7 @@ from minigrad.compile.native.disk import source_file
 from minigrad.compile.native.memory import LINE
 from minigrad.compile.native.module import Module
 from minigrad.compile.native.wrapper import Wrapper
+from minigrad.compile.outcome import Leaf
 from minigrad.compile.program import Input, Value
 from minigrad.compile.trace import Recorded
 
@@ -180,6 +181,9 @@ class _Binder(Binder):
         self.bound.namespace.update({n: space[n] for n in ("TABLE", "required", "np")})
         self.bound.namespace.update({r.name: space[r.name] for r in self.native.module.regions})
         plain, required, rest = called
+        tree = self.recorded.tree
+        if isinstance(tree, Leaf) and tree.kind == "tensor":  # made of a float as of a float64
+            rest = [line for line in rest if "np.float64(" not in line]
         lines = ["    try:", "        try:", f"            {plain}"]
         lines += ["        except TypeError:", f"            {required}"]
         lines += ["    except Missed:", "        return DECIDED"]
@@ -198,8 +202,12 @@ class _Binder(Binder):
 
     def lent(self, i: int, given: Input) -> None:
         """Note the address of the array of the last gradient."""
-        mark = len(self.before)
+        mark, before = len(self.before), len(self.guards)
         super().lent(i, given)
+        # One look at the gradient serves both: its array, and whether others hold it.
+        taken, looked = self.guards[before - 1], self.guards[before:]
+        if taken.endswith(".grad._data"):
+            self.guards[before - 1 :] = [*looked, f"    v{i} = g{i}._data"]
         self.addressed(i, given, mark)
 
     def addressed(self, i: int, given: Input, mark: int) -> None:

@@ -114,10 +114,10 @@ class Schedule:
             if known and isinstance(expected, bool | int | float) and not asked.shape:
                 return Check(instruction)
             return Plain(instruction, "a check")
-        if out.weak or out.dtype is None or function in PYTHON:
-            return Plain(instruction)
         if function.startswith("rng."):
             return Plain(instruction, "a draw")
+        if out.weak or out.dtype is None or function in PYTHON:
+            return Plain(instruction)
         if not is_plain(out) or not all(map(is_plain, instruction.operands())):
             return Plain(instruction, f"of {out.dtype}" if not is_plain(out) else "of its operands")
         if function in ("np.dot", "np.matmul"):
@@ -285,25 +285,31 @@ class Schedule:
         return True
 
     def draw_early(self) -> None:
-        """Put numbers and draws, which depend on no array, together after the checks."""
+        """Put numbers first, and draws after the checks, as they depend on no array.
+
+        So they part no machine code. Draws keep their order, so all of them are moved or none.
+        """
+        known = {*self.inputs, *self.program.constants()}
+        numbers = []
+        for step in self.steps:
+            if not isinstance(step, Plain) or step.reason or not step.instruction.out.weak:
+                continue
+            if known.issuperset(step.instruction.operands()):
+                numbers.append(step)
+                known.add(step.instruction.out)
         checks = [k for k, s in enumerate(self.steps) if isinstance(s, Check | Bounds)]
         start = checks[-1] + 1 if checks else 0
-        head, rest = self.steps[:start], self.steps[start:]
-        numbers = [s for s in self.steps if isinstance(s, Plain) and _is_number(s.instruction)]
-        draws = [s for s in rest if isinstance(s, Plain) and s.reason == "a draw"]
-        if any(isinstance(s, Plain) and s.reason == "a draw" for s in head):
-            return
+        draws = [s for s in self.steps if isinstance(s, Plain) and s.reason == "a draw"]
+        free = all(known.issuperset(s.instruction.operands()) for s in draws)
+        if not free or any(s in self.steps[:start] for s in draws):
+            draws = []
         early = {*numbers, *draws}
         self.steps = [
             *numbers,
-            *(s for s in head if s not in early),
+            *(s for s in self.steps[:start] if s not in early),
             *draws,
-            *(s for s in rest if s not in early),
+            *(s for s in self.steps[start:] if s not in early),
         ]
-
-
-def _is_number(instruction: Instruction) -> bool:
-    return bool(instruction.out.weak) and all(v.weak for v in instruction.operands())
 
 
 def reads(step: Step, layouts: Layouts) -> set[Value]:

@@ -221,3 +221,15 @@ def test_numpy_has_no_native_source():
         compiled(np.ones(2))
     with pytest.raises(CompileError, match="backend='native'"):
         _ = compiled.native_source
+
+
+@needs_numba
+def test_a_draw_that_decides_comes_in_order():
+    def make(rng):
+        return lambda x: x * 2.0 if rng.random() < 0.5 else x - rng.normal(size=3) * rng.random()
+
+    x = np.arange(3.0)
+    compiled = mg.compile(make(np.random.default_rng(0)), backend="native")
+    eager = make(np.random.default_rng(0))
+    for _ in range(30):
+        np.testing.assert_allclose(compiled(x), eager(x), rtol=1e-15)
