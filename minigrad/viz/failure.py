@@ -47,13 +47,7 @@ def draw_error(
 ) -> Graph:
     """Draw what led to an error; see :func:`minigrad.draw`."""
     frames = list(_frames(error))
-    names = {
-        key: name
-        for frame in frames
-        if not _ours(frame)
-        for scope in (frame.f_globals, frame.f_locals)
-        for key, name in by_array(scope.items()).items()
-    }
+    names = _names(frames)
     node = _node(frames)
     call = None if node is not None else _call(frames) or _nearest(frames, error)
     if node is not None:
@@ -84,6 +78,17 @@ def draw_error(
     hints = [line.strip() for line in str(error).split("\n")[1:] if "hint:" in line]
     card.note = card.note or " ".join(hints)
     return graph
+
+
+def _names(frames: Sequence[types.FrameType]) -> dict[int, str]:
+    """What the arrays in the variables of a user's frames are called."""
+    return {
+        key: name
+        for frame in frames
+        if not _ours(frame)
+        for scope in (frame.f_globals, frame.f_locals)
+        for key, name in by_array(scope.items()).items()
+    }
 
 
 def _first_line(error: BaseException) -> str:
