@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,7 @@ class Schedule:
         self.sink()
         self.steps = [*self.bounds.values(), *self.steps]
         self.draw_early()
+        self.merge()
         return self.steps
 
     def base(self, value: Value) -> Value:
@@ -283,6 +284,28 @@ class Schedule:
                 if not reads_in_step(group, target, member.phase):
                     return False
         return True
+
+    def merge(self) -> None:
+        """Make one group of two that follow each other and share what they read or make."""
+        for k in range(len(self.steps) - 2, -1, -1):
+            first, second = self.steps[k : k + 2]
+            if isinstance(first, Group) and isinstance(second, Group):
+                both = self.merged(first, second)
+                if both is not None:
+                    self.steps[k : k + 2] = [both]
+
+    def merged(self, first: Group, second: Group) -> Group | None:
+        """Two groups as one, or None if they can't be or have nothing in common."""
+        known = {v for v in first.operands() if v.size > 1} | {*first.inside}
+        if first.shape != second.shape or not known & {*second.operands()}:
+            return None
+        both = Group(first.shape, self.layouts, [*first.members], {**first.inside})
+        for member in second.members:
+            new = replace(member)
+            if not both.fits(new, alone=True) or not self.may_write(new, both):
+                return None
+            both.add(new)
+        return both
 
     def draw_early(self) -> None:
         """Put numbers first, and draws after the checks, as they depend on no array.

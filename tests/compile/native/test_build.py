@@ -1,7 +1,7 @@
 """Machine code leaves what the step as it is written leaves: numbers, state, what others hold."""
 
 import os
-from importlib import util
+from importlib import import_module, util
 
 import numpy as np
 import pytest
@@ -233,3 +233,12 @@ def test_a_draw_that_decides_comes_in_order():
     eager = make(np.random.default_rng(0))
     for _ in range(30):
         np.testing.assert_allclose(compiled(x), eager(x), rtol=1e-15)
+
+
+@needs_numba
+def test_large_products_are_left_to_numpy_where_it_has_threads(monkeypatch):
+    module = import_module("minigrad.compile.native.build")
+    monkeypatch.setattr(module, "_blas", lambda: 1)
+    one, other = run("momentum", True, 12), run("momentum", False, 12)
+    assert_same(other, one)
+    assert "stays NumPy (a large product" in one[-1].explain()
