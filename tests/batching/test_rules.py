@@ -163,12 +163,18 @@ PROBS = R.uniform(0.1, 0.9, (EXAMPLES, 3, 4))
 SIGNS = np.where(R.normal(size=(EXAMPLES, 3)) > 0, 1, -1)
 STACKED = SQUARE @ np.swapaxes(SQUARE, 1, 2)
 
+# Images for what pools over one, two or three axes.
+SPATIAL = {"1d": IMAGES[:, :, :, 0], "2d": IMAGES, "3d": IMAGES[:, :, :, :, :4, None] * np.ones(4)}
+
 F = mg.functional
 FUNCTIONALS = {
+    "affine_grid": [(lambda t: F.affine_grid(t, (1, 1, 2, 3)), M[:, None, :2, :3])],
     "batch_norm": [(F.batch_norm, M, np.zeros((EXAMPLES, 4)), np.ones((EXAMPLES, 4)))],
     "bilinear": [(F.bilinear, M, M, R.normal(size=(EXAMPLES, 4, 4, 2)))],
     "binary_cross_entropy": [(F.binary_cross_entropy, PROBS, np.round(PROBS))],
     "binary_cross_entropy_with_logits": [(F.binary_cross_entropy_with_logits, M, np.round(PROBS))],
+    "cdist": [(F.cdist, M, M + 1.0)],
+    "channel_shuffle": [(lambda x: F.channel_shuffle(x, 2), IMAGES)],
     "conv1d": [(F.conv1d, IMAGES[:, :, :, 0], KERNELS[..., 0, :])],
     "conv2d": [
         (F.conv2d, IMAGES, KERNELS),
@@ -199,6 +205,30 @@ FUNCTIONALS = {
     "margin_ranking_loss": [(F.margin_ranking_loss, V[:, :3], V[:, 1:], SIGNS)],
     "multi_margin_loss": [(F.multi_margin_loss, M, LABELS)],
     "multilabel_margin_loss": [(F.multilabel_margin_loss, M[:, 0], np.full((EXAMPLES, 4), -1))],
+    "grid_sample": [(F.grid_sample, IMAGES, R.uniform(-1.0, 1.0, (EXAMPLES, 2, 3, 2, 2)))],
+    "interpolate": [(lambda x: F.interpolate(x, 4, mode="bilinear"), IMAGES)],
+    **{
+        f"lp_pool{n}d": [(lambda x, n=n: getattr(F, f"lp_pool{n}d")(x**2, 2, 2), SPATIAL[f"{n}d"])]
+        for n in (1, 2, 3)
+    },
+    **{
+        f"max_pool{n}d_with_indices": [
+            (lambda x, n=n: getattr(F, f"max_pool{n}d_with_indices")(x, 2), SPATIAL[f"{n}d"])
+        ]
+        for n in (1, 2, 3)
+    },
+    **{
+        f"max_unpool{n}d": [
+            (
+                lambda x, i, n=n: getattr(F, f"max_unpool{n}d")(x, i, 1),
+                SPATIAL[f"{n}d"][:, :, :1],
+                np.argsort(SPATIAL[f"{n}d"][:, :, :1].reshape(EXAMPLES, 2, 1, -1), axis=-1).reshape(
+                    SPATIAL[f"{n}d"][:, :, :1].shape
+                ),
+            )
+        ]
+        for n in (1, 2, 3)
+    },
     "multilabel_soft_margin_loss": [(F.multilabel_soft_margin_loss, M, np.round(PROBS))],
     "nll_loss": [(F.nll_loss, np.log(PROBS), LABELS)],
     "pixel_shuffle": [(lambda x: F.pixel_shuffle(x, 2), np.repeat(IMAGES, 2, axis=2))],
@@ -223,9 +253,6 @@ DRAWS = {"alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"}
 DRAWS |= {"feature_alpha_dropout", "gumbel_softmax", "rrelu", "fractional_max_pool2d"}
 # No function of arrays to an array.
 NOT_MAPPED = {"composite": "a decorator", "accuracy": "a Python number"}
-
-# Images for what pools over one, two or three axes.
-SPATIAL = {"1d": IMAGES[:, :, :, 0], "2d": IMAGES, "3d": IMAGES[:, :, :, :, :4, None] * np.ones(4)}
 
 
 def sampled(name):
