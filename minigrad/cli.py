@@ -52,10 +52,7 @@ def _number(kind: Callable[[str], Any], least: float, what: str) -> Callable[[st
     return parse
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="minigrad", description="Tensors that record, gradients of any order.")
-    parser.add_argument("--version", action="version", version=f"minigrad {mg.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
+def _add_demo(commands: Any) -> None:
     demo = commands.add_parser(
         "demo", help="train, check and draw a network", description=DESCRIPTION
     )
@@ -94,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for pictures and model (minigrad-demo)",
     )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="minigrad", description="Tensors that record, gradients of any order.")
+    parser.add_argument("--version", action="version", version=f"minigrad {mg.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
+    _add_demo(commands)
     add_check(commands)
     add_draw(commands)
     return parser

@@ -55,7 +55,7 @@ MISNAMED = {
     "margin_ranking_loss() has no parameter 'input2': write x2=": (
         lambda x: loose.margin_ranking_loss(x, input2=x)
     ),
-    "dropout() has no parameter 'inplace': it has x, p, training, rng": (
+    "dropout() has no parameter 'inplace': tensors are not changed in place": (
         lambda x: loose.dropout(x, inplace=True)
     ),
     "elu() has no parameter 'alhpa': write alpha=": lambda x: loose.elu(x, alhpa=1.0),
