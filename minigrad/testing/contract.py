@@ -71,6 +71,8 @@ def _writes(subject: Subject, g: Floats) -> str:
 
 def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: Bools) -> str:
     """Scale and add cotangents, by amounts that small fixed cotangents never reach."""
+    if not g.size and any(np.any(row != 0.0) for row in first):
+        return "f has no outputs, so its gradient is 0, but the rule gives something else"
     reach = max((np.max(np.abs(row), initial=1.0) for row in [g, *first]), default=1.0)
     room = float(np.finfo(subject.out_dtype).max) / (reach if np.isfinite(reach) else np.inf)
     large = float(2.0 ** np.clip(np.floor(np.log2(max(room, 8.0))) - 3.0, 3.0, 20.0))
@@ -88,7 +90,8 @@ def _nonlinear(subject: Subject, g: Floats, first: list[Floats], live: Bools) ->
     if not _close(wanted, both, size, bits):
         # A gradient that is 0 but for rounding, of a bias before a mean is taken off, adds up to
         # nothing: what an ulp in the inputs would change is no witness.
-        noise = subject.rule_noise(g, first)
+        # Nor is what one does not change, as where a softmax is 1, but a longer way would.
+        noise = [*zip(subject.rule_noise(g, first), subject.rule_quantum(g), strict=True)]
         rows = zip(wanted, both, noise, strict=True)
         heard = [np.where(np.abs(a - b) <= 32.0 * np.max(n, initial=0.0), a, b) for a, b, n in rows]
         if not _close(wanted, heard, size, bits, 1e-6 if _rounds(subject) else 1e-9):

@@ -111,9 +111,9 @@ class Estimate:
     Attributes:
         value: The extrapolated derivative; NaN where there is none.
         bar: Bound of its error: truncation plus rounding.
-        confirmed: Whether a nearly disjoint set of steps gives the same.
         windows: Every extrapolation, the largest steps first.
         bars: Bound of the error of each.
+        witnesses: Those of nearly disjoint steps that give the same.
         suspicious: Whether one-sided slopes do not come together as those of a smooth function.
         growing: Whether slopes grow as the step shrinks.
         broken: ``""`` where smooth, else ``"kink"``, ``"jump"``, ``"vertical"``, ``"wild"`` or
@@ -123,9 +123,9 @@ class Estimate:
 
     value: Floats
     bar: Floats
-    confirmed: Bools
     windows: Floats
     bars: Floats
+    witnesses: Bools
     suspicious: Bools
     growing: Bools
     broken: npt.NDArray[np.str_]
@@ -143,14 +143,14 @@ def judge(table: Table, noise: Floats, bits: int = EXACT, deepest: int = 50) -> 
     array([12.])
     """
     windows, bars = _extrapolations(table, noise)
-    value, bar, confirmed = _most_precise(windows, bars)
+    value, bar, witnesses = _most_precise(windows, bars)
     suspicious, growing, broken = _breaks(table, noise, bits, deepest)
     at = _deepest(
         4.0 * noise / table.step <= 0.02 * np.abs(table.right) + 0.02 * np.abs(table.left)
     )
     columns = np.arange(len(noise))
     sides = table.left[at, columns] + 0.0, table.right[at, columns] + 0.0
-    return Estimate(value, bar, confirmed, windows, bars, suspicious, growing, broken, sides)
+    return Estimate(value, bar, windows, bars, witnesses, suspicious, growing, broken, sides)
 
 
 def _extrapolations(table: Table, noise: Floats) -> tuple[Floats, Floats]:
@@ -184,10 +184,8 @@ def _most_precise(windows: Floats, bars: Floats) -> tuple[Floats, Floats, Bools]
     value, bar = windows[best, columns], bars[best, columns]
     distant = np.abs(np.arange(count)[:, None] - best[None, :]) >= 2
     informative = bars <= np.maximum(64.0 * bar, 1e-4 * np.abs(value))
-    confirmed = np.any(
-        distant & agree[best, :, columns].T & informative & np.isfinite(bars), axis=0
-    )
-    return np.where(np.isfinite(bar), value, np.nan), bar, confirmed
+    witnesses = distant & agree[best, :, columns].T & informative & np.isfinite(bars)
+    return np.where(np.isfinite(bar), value, np.nan), bar, witnesses
 
 
 def _deepest(reliable: Bools) -> npt.NDArray[np.int_]:
@@ -218,9 +216,10 @@ def _breaks(
         growing[k], broken[k] = _growth(seen, float(noise[k]), deepest - 6)
         if not broken[k]:
             suspicious[k], broken[k] = _gap(seen, float(noise[k]), enough, deepest - 6)
-        if not broken[k] and _wild(seen, float(noise[k]), enough):
-            broken[k] = "wild"
         suspicious[k] |= growing[k]
+        if not broken[k] and _wild(seen, float(noise[k])):
+            suspicious[k] = True
+            broken[k] = "wild" if orders[-1] >= deepest - 6 else ""
     return suspicious, growing, broken
 
 
@@ -274,7 +273,11 @@ def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]
     span = seen.orders[d + 1] - seen.orders[tail[0]]
     same = np.all(np.sign(rest[tail]) == np.sign(rest[d]))
     shrinks = np.min(size[tail]) < 0.5 * size[tail[0]]
-    if span < 9 or not same or shrinks or not seen.deep_enough(d + 1, enough):
+    few = span < 9 or len(tail) < 3  # of two far apart, curvature may be left
+    if few or not same or shrinks or not seen.deep_enough(d + 1, enough):
+        return True, ""
+    steady = np.abs(size[d] - size[d - 1]) <= 0.1 * size[d] + 2.0 * doubt[d]
+    if not steady and not seen.deep_enough(d + 1, far):
         return True, ""
     if size[d] <= 2.0 * size[tail[0]]:
         return True, "kink"
@@ -283,13 +286,13 @@ def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]
     return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
 
 
-def _wild(seen: _Slopes, noise: float, enough: int) -> bool:
+def _wild(seen: _Slopes, noise: float) -> bool:
     """Whether slopes go on changing as the step shrinks, as those of ``x * sin(1 / x)`` at 0 do.
 
     The last three steps are as restless as the three before; of a smooth function they are calmer
     by as much as they are smaller.
     """
-    if len(seen.orders) < 8 or seen.orders[-1] < enough:
+    if len(seen.orders) < 8:
         return False
     both = np.array([seen.right, seen.left])
     late, before = np.ptp(both[:, -3:]), np.ptp(both[:, -6:-3])

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minigrad.testing.differences import Floats, Ray
-from minigrad.testing.examine import BROKEN, COARSE, FAIL, OPEN, PASS, Claim, Weighed, weigh
+from minigrad.testing.examine import BROKEN, COARSE, FAIL, OPEN, PASS, Weighed, weigh
+from minigrad.testing.ladder import Claim
 from minigrad.testing.probe import Subject, quiet
 from minigrad.testing.report import Finding, Verdict
 
@@ -80,9 +81,20 @@ def begin(subject: Subject, names: Sequence[str]) -> Survey:
     else:
         cotangents = np.zeros((SIGNS, count))
         cotangents[:, live] = subject.rng.choice([-1.0, 1.0], (SIGNS, len(live)))
+        cotangents[1::2, live] *= _evened(subject)[live]
         channels, labels = cotangents, [f"±mix {k}" for k in range(SIGNS)]
     rows = [subject.pull(g) for g in cotangents]
     return Survey(subject, names, channels, cotangents, labels, rows)
+
+
+def _evened(subject: Subject) -> Floats:
+    """Weights that give outputs of very different size the same say; 1 where they are alike."""
+    size = np.fmax(np.abs(subject.base), 2.0 ** (subject.bits - 1) * subject.grain())
+    known = np.isfinite(size) & (subject.base != 0.0)
+    middle = np.median(size[known]) if known.any() else 1.0
+    size = np.where(known, size, middle)
+    steps = np.round(np.log2(size / middle) / 16.0)  # within a factor of 256 they are alike
+    return np.asarray(np.clip(2.0 ** (-16.0 * steps), 2.0**-96, 2.0**96))
 
 
 def _label(k: int, shape: tuple[int, ...]) -> str:
@@ -123,8 +135,9 @@ def element(made: Survey, position: int, j: int, balanced: bool = True) -> Weigh
         steady = np.nan_to_num(moved, nan=0.0, posinf=0.0)
         return 2.0 * steady + 4.0 * eps * (largest + 16.0 * _suggested(made, max(ray.size, 1.0)))
 
-    natural = np.fmax(largest, _suggested(made, ray.size))
-    weighed = weigh(ray, Claim(rule, natural, noise, made.quantum), renoise(made))
+    suggested = _suggested(made, ray.size)
+    claim = Claim(rule, largest, suggested, np.zeros(len(rule)), noise, made.quantum)
+    weighed = weigh(ray, claim, renoise(made))
     if (weighed.codes == BROKEN).any():
         # 0 * inf: what is infinite in one output makes the others NaN.
         weighed.codes[(weighed.codes == FAIL) & ~np.isfinite(rule)] = BROKEN

@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from minigrad.testing.differences import (
-    DEPTH,
-    EXACT,
     QUICK,
     Bools,
     Estimate,
@@ -24,6 +22,7 @@ from minigrad.testing.differences import (
     Table,
     judge,
 )
+from minigrad.testing.ladder import LEVEL, Claim, Plan
 
 Codes = npt.NDArray[np.int8]
 PASS, OPEN, FAIL, BROKEN = 0, 1, 2, 3
@@ -32,8 +31,6 @@ FINE = {53: 1e-6, 24: 1e-3, 11: 0.05}  # relative resolution at which a ray need
 COARSE = {53: 1e-2, 24: 2e-2, 11: 0.15}  # relative resolution beyond which nothing passes
 TRUST = 2e-9  # nothing is held against a rule that is as near as this: noise may well be hidden
 UNIT = 2.0**-6  # a step that most functions notice
-LEVEL = {53: 1e-10, 24: 1e-4, 11: 1e-1}
-"""Resolution, as a part of what the function itself suggests, for gradients that are about 0."""
 
 
 @dataclass
@@ -46,30 +43,13 @@ class Weighed:
     resolution: float
 
 
-@dataclass
-class Claim:
-    """What a rule says about one ray.
-
-    Attributes:
-        rule: The derivative in every channel, by the rule.
-        natural: The size of a derivative that the function suggests, in every channel.
-        noise: Computes how far rounding alone moves the rule, in every channel.
-        quantum: Computes the noise of the function that only wide lines show.
-    """
-
-    rule: Floats
-    natural: Floats
-    noise: Callable[[], Floats]
-    quantum: Callable[[], Floats]
-
-
 def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
     """Sample a ray until the claim is settled in every channel, or nothing more can be learned."""
     ray.take(*QUICK[ray.bits])
     if ray.size < UNIT / 16.0 and not ray.moved.any():
         unit = int(np.log2(ray.size / UNIT))  # x is too small for its own size to be a step
         ray.take(unit, unit + 2, unit + 4)
-    plan = _Plan(ray)
+    plan = Plan(ray)
     while True:
         if not ray.taken:
             if not plan.down():
@@ -91,10 +71,13 @@ def weigh(ray: Ray, claim: Claim, renoise: Callable[[Ray], Floats]) -> Weighed:
     if (weighed.codes != PASS).any() and (coarse := claim.quantum()).any():
         ray.noise = np.fmax(ray.noise, 8.0 * coarse)
         estimate = judge(table, ray.noise, ray.bits, ray.deepest)
-        weighed = _decide(ray, table, estimate, claim, last=True)
+        again = _decide(ray, table, estimate, claim, last=True)
+        if not ((weighed.codes == BROKEN) & (again.codes == FAIL)).any():  # noise but excuses
+            weighed = again
     accused = (weighed.codes == FAIL) & np.isfinite(claim.rule)
-    if (accused & _unmoved(table)).any():
-        _hear_larger_steps(ray, claim, weighed, accused & _unmoved(table))
+    stuck = accused & (claim.rule != 0.0) & _stuck(table)
+    if stuck.any():
+        _hear_larger_steps(ray, claim, weighed, stuck)
     elif accused.any():
         _hear_smaller_steps(ray, claim, weighed, accused)
     return weighed
@@ -106,9 +89,19 @@ def _nothing(claim: Claim) -> Weighed:
     broken = np.full(count, "edge", dtype="<U8")
     none = np.zeros(count, dtype=bool)
     estimate = Estimate(
-        empty, empty, none, empty[None], empty[None], ~none, none, broken, (empty, empty)
+        empty, empty, empty[None], empty[None], none[None], ~none, none, broken, (empty, empty)
     )
     return Weighed(np.full(count, BROKEN, dtype=np.int8), estimate, empty, 0.0)
+
+
+def _stuck(table: Table) -> Bools:
+    """Channels in which the smallest steps changed nothing, and larger ones nothing or both sides.
+
+    So it is where a function is rounded coarsely; of a relu beside its kink, one side stays at 0.
+    """
+    ahead, behind = table.rise != 0.0, table.fall != 0.0
+    even = np.any(ahead & behind, axis=0)
+    return np.asarray(_unmoved(table) | (even & (_last(ahead | behind) < len(ahead) - 3)))
 
 
 def _unmoved(table: Table) -> Bools:
@@ -120,14 +113,11 @@ def _unmoved(table: Table) -> Bools:
 
 def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: bool) -> Weighed:
     """Give each channel its code; ``last`` when no more steps will come."""
-    rule, value, coarse = claim.rule, estimate.value, COARSE[ray.bits]
-    eps = 2.0 ** (1 - ray.bits)
+    rule, value = claim.rule, estimate.value
     own = np.fmax(np.abs(value), np.where(np.isfinite(rule), np.abs(rule), 0.0))
-    tolerance = 2.0 * estimate.bar + max(8.0 * eps, TRUST) * own
-    with np.errstate(invalid="ignore"):
-        miss = np.abs(rule - value)
-    level, natural = LEVEL[ray.bits], _natural(table, claim)
-    tiny = np.abs(rule) <= 10.0 * level * natural
+    own = np.fmax(own, claim.terms)
+    tolerance, miss, confirmed = _tolerance(ray, estimate, claim, own, last=last)
+    level, natural = LEVEL[ray.bits], _natural(ray, table, claim)
     fine = tolerance <= np.maximum(
         FINE[ray.bits] * own, np.where(rule == 0.0, level * natural, 0.0)
     )
@@ -138,13 +128,14 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
     codes[still | (near & fine & calm)] = PASS
     far = ~near & np.isfinite(value)
     known = (tolerance <= 0.1 * np.fmax(own, miss)) & _converged(ray, table, estimate, natural)
-    accused = far & known & calm & (estimate.confirmed | ~np.isfinite(rule))
+    accused = far & known & calm & (confirmed | ~np.isfinite(rule))
     if last:
-        suspect = far & known & (estimate.confirmed | (miss > 8.0 * tolerance))
+        suspect = far & known & (confirmed | (miss > 8.0 * tolerance))
         accused = suspect | (far & ~np.isfinite(rule))
     if accused.any() or (last and (far & (codes == OPEN)).any()):
         allowed = tolerance + claim.noise()
         accused &= ~(miss <= allowed)
+        tolerance = np.where(near | ~(miss <= allowed), tolerance, allowed)
         near = miss <= allowed
     codes[accused] = FAIL
     if last:
@@ -154,10 +145,41 @@ def _decide(ray: Ray, table: Table, estimate: Estimate, claim: Claim, *, last: b
         lost = (codes == OPEN) & ~np.isfinite(value) & ~np.isfinite(rule)
         codes[lost] = BROKEN
     codes[estimate.broken != ""] = BROKEN
-    scale = np.where(tiny & (tolerance > coarse * own), natural, own)
+    tiny = (np.abs(rule) <= 10.0 * level * natural) & (tolerance > COARSE[ray.bits] * own)
+    scale = np.where(tiny, natural, own)
     passed = (codes == PASS) & ~still & (scale > 0.0) & np.isfinite(tolerance)
     resolution = float(np.max(np.where(passed, tolerance / np.where(passed, scale, 1.0), 0.0)))
     return Weighed(codes, estimate, tolerance, resolution)
+
+
+def _tolerance(
+    ray: Ray, estimate: Estimate, claim: Claim, own: Floats, *, last: bool
+) -> tuple[Floats, Floats, Bools]:
+    """How far off a rule may be, how far it is, and whether a second set of steps says so, too."""
+    tolerance = 2.0 * estimate.bar + max(2.0 ** (4 - ray.bits), TRUST) * own
+    with np.errstate(invalid="ignore"):
+        miss = np.abs(claim.rule - estimate.value)
+        against = estimate.witnesses & (np.abs(claim.rule - estimate.windows) > estimate.bars)
+    confirmed = np.asarray(np.any(against, axis=0))
+    if last:
+        alone = ~confirmed & (miss > tolerance)
+        tolerance = np.where(alone, _doubt(ray, estimate, claim.rule, tolerance), tolerance)
+    return tolerance, miss, confirmed
+
+
+def _doubt(ray: Ray, estimate: Estimate, rule: Floats, tolerance: Floats) -> Floats:
+    """The tolerance of a rule that one set of steps speaks against, and no second one.
+
+    Where one-sided slopes are far apart and the rule lies between them, as where a function
+    saturates, their mean is of no use. A bound of truncation may be too small by chance, too.
+    """
+    left, right = estimate.sides
+    gap = np.abs(right - left)
+    wide = gap > 0.5 * np.fmax(np.abs(left), np.abs(right))
+    bent = wide & ((rule - left) * (rule - right) < 0.0)
+    small = np.fmax(1e-6 * np.abs(estimate.value), 1e3 * ray.noise / ray.size)
+    chance = np.where(8.0 * tolerance <= small, 8.0 * tolerance, tolerance)
+    return np.where(bent, np.fmax(tolerance, gap), chance)
 
 
 def _level(table: Table, noise: Floats) -> Bools:
@@ -173,14 +195,12 @@ def _resolved(
     ray: Ray, table: Table, estimate: Estimate, claim: Claim, tolerance: Floats, own: Floats
 ) -> Bools:
     """Channels in which the last word is fine enough for a rule within its tolerance to pass."""
-    rule, natural, met = claim.rule, _natural(table, claim), _met(table)
-    enough = np.maximum(COARSE[ray.bits] * own, 100.0 * LEVEL[ray.bits] * natural)
+    rule, natural, met = claim.rule, _natural(ray, table, claim), _met(table)
+    coarse = COARSE[ray.bits]
+    enough = np.maximum(coarse * own, min(100.0 * LEVEL[ray.bits], coarse) * natural)
     joint = np.abs(rule) <= 1e-12 * met  # 0 between slopes that are not
     enough = np.where(joint, np.maximum(enough, 1e-5 * met), enough)
     resolved = (tolerance <= enough) | ((rule == 0.0) & _level(table, ray.noise))
-    drowned = ~resolved & (np.abs(estimate.value) <= tolerance)
-    if drowned.any():  # nothing but rounding, in the rule and in f
-        resolved |= drowned & (np.abs(rule) <= 4.0 * claim.noise())
     return np.asarray(resolved)
 
 
@@ -190,9 +210,15 @@ def _met(table: Table) -> Floats:
     return np.nanmax(np.where(np.isfinite(sides), sides, 0.0), axis=0, initial=0.0)
 
 
-def _natural(table: Table, claim: Claim) -> Floats:
-    """The size of a derivative that the function, and its slopes nearby, suggest."""
+def _natural(ray: Ray, table: Table, claim: Claim) -> Floats:
+    """The size of a derivative that others, slopes nearby, and the function suggest.
+
+    The last for a rule that says 0 but for rounding: what a function of about 1e14 shows of a
+    derivative of 1 is not enough to verify it.
+    """
     natural = np.fmax(claim.natural, _met(table))
+    zero = np.abs(claim.rule) <= 2.0 ** (11 - ray.bits) * claim.suggested
+    natural = np.where(zero, np.fmax(natural, claim.suggested), natural)
     return np.where(np.isfinite(natural), natural, 0.0)
 
 
@@ -204,81 +230,6 @@ def _converged(ray: Ray, table: Table, estimate: Estimate, natural: Floats) -> B
         | (estimate.bar <= rounding)
         | (estimate.bar <= 1e-6 * natural)
     )
-
-
-class _Plan:
-    """Which steps to take next."""
-
-    def __init__(self, ray: Ray) -> None:
-        self.ray = ray
-        self.first = QUICK[ray.bits][-1]
-        self.upward: list[int] | None = None
-
-    def down(self) -> bool:
-        """Take the next smaller step, if the point can resolve it."""
-        ray = self.ray
-        deep = max([*ray.taken, self.first])
-        outside = deep not in ray.taken or not np.isfinite(ray.taken[deep][2:]).all()
-        order = deep + (6 if outside or deep >= self.first + DEPTH else 3)
-        if order > ray.deepest:
-            return False
-        ray.take(order)
-        return order in ray.taken
-
-    def further(self, table: Table, estimate: Estimate, claim: Claim, open_: Bools) -> bool:
-        """Take the step that promises most; False if none promises anything."""
-        ray = self.ray
-        reach = self.first + DEPTH if ray.bits == EXACT else ray.deepest
-        deep = int(table.orders[-1])
-        smallest = table.step[-1, 0]
-        noise = ray.noise[open_]
-        rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)[open_]
-        seen = np.fmax(np.abs(table.slope[-1]), np.abs(table.right[-1] - table.left[-1]))[open_]
-        any_slope = np.nanmax(np.abs(table.slope), axis=0, initial=0.0)[open_]
-        worth = np.fmax(np.fmax(np.nan_to_num(seen), rule), 1e-3 * any_slope)
-        drowned = 4.0 * noise / smallest > 0.3 * worth
-        lost = ~np.isfinite(seen) | ~np.isfinite(estimate.value[open_])
-        wanted = bool(np.any(~drowned | lost))
-        quiet = _rounding_limits(estimate, ray, table)[open_] & ~estimate.suspicious[open_]
-        near = np.abs(claim.rule - estimate.value)[open_] <= 2.0 * estimate.bar[open_]
-        if np.all(quiet & near):
-            return self.up(claim, open_)
-        growing = estimate.growing[open_] | (estimate.suspicious[open_] & (deep >= reach))
-        unresolved = bool(np.any(growing)) or bool(
-            np.any(lost | ~(estimate.bar[open_] <= 1e-4 * (seen + rule)))
-        )
-        if wanted and (deep < reach or unresolved) and self.down():
-            return True
-        return self.up(claim, open_)
-
-    def up(self, claim: Claim, open_: Bools) -> bool:
-        """Take the next larger step, starting where rounding is one part in 10 ** 8."""
-        ray = self.ray
-        if self.upward is None:
-            rule = np.where(np.isfinite(claim.rule), np.abs(claim.rule), 0.0)
-            scale = np.where(rule > 0.0, rule, LEVEL[ray.bits] * claim.natural)[open_]
-            usable = scale > 0.0
-            need = (
-                8.0 * ray.noise[open_][usable] / scale[usable] * (1e8 if ray.bits == EXACT else 1e3)
-            )
-            least = float(np.max(need)) if need.size else 0.0
-            start = self.first - 8
-            if 0.0 < least < np.inf:
-                start = min(start, int(np.floor(np.log2(ray.size) - np.log2(least))))
-            start = max(start, ray.highest + 4)
-            orders = [start, start - 2, start - 4, start + 2, start + 4]
-            self.upward = [o for o in orders if ray.highest <= o and o not in ray.taken]
-        while self.upward:
-            before = len(ray.taken)
-            ray.take(self.upward.pop(0))
-            if len(ray.taken) > before:
-                return True
-        return False
-
-
-def _rounding_limits(estimate: Estimate, ray: Ray, table: Table) -> Bools:
-    """Channels whose precision rounding limits, not truncation."""
-    return np.asarray(4.0 * ray.noise / table.step[-1] >= 0.4 * estimate.bars[-1])
 
 
 def _with_quantum(table: Table, noise: Floats, ray: Ray, rule: Floats) -> Floats:

@@ -71,7 +71,8 @@ def drawn(name: str, seed: int) -> np.random.Generator:
 
 def right(seed: int) -> Iterator[Case]:
     for rule in rules():
-        yield Case(rule.name, "right", rule, rule.f, rule.vjp, rule.draw(drawn(rule.name, seed)))
+        inputs = tuple(map(np.asarray, rule.draw(drawn(rule.name, seed))))
+        yield Case(rule.name, "right", rule, rule.f, rule.vjp, inputs)
 
 
 def unsmooth(seed: int) -> Iterator[Case]:

@@ -60,6 +60,23 @@ RIGHT: dict[str, Any] = {
         [np.array([0.5, 0.5 + 3e-7, 0.4])],
     ),
     "fast": (lambda x: np.sin(1e5 * x), lambda g, x: g * 1e5 * np.cos(1e5 * x), [X[0]]),
+    "fast, of large inputs": (np.sin, lambda g, x: g * np.cos(x), [1e8 * X[0]]),
+    "softmax of large inputs": (softmax, pull_softmax, [1e8 + X]),
+    "1 - cos, tiny, of a few units in the last place": (
+        lambda x: 1 - np.cos(x),
+        lambda g, x: g * np.sin(x),
+        [np.array([-1.4e-6, -2.1e-6, 1.5e-6])],
+    ),
+    "nearly tied": (
+        lambda x: x.max(),
+        lambda g, x: g * (x == x.max()),
+        [np.array([1.0, 1.0 + 1e-7, 0.5, -0.3])],
+    ),
+    "many elements, sorted": (
+        np.sort,
+        lambda g, x: np.put_along_axis(z := np.zeros_like(x), np.argsort(x), g, 0) or z,
+        [RNG.normal(size=30_000)],
+    ),
     "a large offset": (lambda x: x * x + 1e8, lambda g, x: 2 * g * x, [X]),
     "a kink that is near": (
         lambda x: np.maximum(x - 1, 0),
@@ -112,6 +129,40 @@ def test_right_rules_pass(name, seed):
     size = sum(x.size for x in inputs)
     if 0 < size <= 256:
         assert report.evaluations <= 40 * max(size, 2)
+
+
+def test_one_element_is_found_whatever_its_size_beside_the_others():
+    x = 10.0 ** RNG.uniform(-8, 8, 20_000)
+    x[777] = 1e-3
+
+    for factor in (1.01, np.nan, np.inf):
+
+        def spoiled(g, x, factor=factor):
+            c = 2 * g * x
+            c[777] *= factor
+            return c
+
+        report = check_vjp(np.square, spoiled, [x])
+        assert report.verdict == "fail"
+        assert report.worst is not None
+        assert report.worst.index == (777,)
+
+
+def test_an_element_at_the_edge_of_the_domain_is_not_let_go():
+    x = 1.0 - np.array([3.7e-7, 1.6e-5, 1.4e-6, 1.3e-9, 6.2e-6])
+    for k in range(5):
+
+        def spoiled(g, x, k=k):
+            c = -g / (1 - x)
+            c[k] = 0.0
+            return c
+
+        assert check_vjp(lambda x: np.log1p(-x), spoiled, [x]).verdict == "fail"
+
+
+def test_no_outputs_have_no_gradient():
+    assert check_vjp(lambda x: x[:0], lambda g, x: np.zeros_like(x), [X])
+    assert not check_vjp(lambda x: x[:0], lambda g, x: np.full_like(x, np.nan), [X])
 
 
 def one_wrong(g, x):

@@ -65,6 +65,30 @@ def test_a_kink_does_not_excuse_the_rest():
     assert "at a generic point nearby" in " ".join(nearby.notes)
 
 
+def test_a_tie_that_no_element_shows():
+    def halves(g, x):
+        return g * (x == np.median(x)) / np.sum(x == np.median(x))
+
+    verdicts = [
+        check_vjp(np.median, halves, [np.array([1.0, 2.0, 2.0, 2.0, 5.0])], seed).verdict
+        for seed in range(4)
+    ]
+    assert set(verdicts) <= {"not differentiable", "inconclusive"}
+    assert "not differentiable" in verdicts
+
+
+def test_a_slope_that_goes_on_changing():
+    def f(x):
+        return x * np.cos(np.log(np.where(x == 0, 1, np.abs(x))))
+
+    def rule(g, x):
+        t = np.log(np.where(x == 0, 1, np.abs(x)))
+        return g * np.where(x == 0, 0, np.cos(t) - np.sin(t))
+
+    for seed in range(3):
+        assert check_vjp(f, rule, [np.array([0.0, 1.0])], seed).verdict == "not differentiable"
+
+
 def test_one_kink_among_many_elements():
     x = RNG.normal(size=3000)
     x[7] = 0.0
