@@ -329,7 +329,7 @@ def _hear_larger_steps(ray: Ray, claim: Claim, weighed: Weighed, accused: Bools)
     """Acquit a rule where small steps changed nothing because the function is rounded coarsely."""
     highest = ray.highest
     ray.highest = min(highest, -int(np.ceil(np.log2(max(1.0 / ray.size, 1.0)))) - 2)
-    ray.take(*range(QUICK[ray.bits][0] - 4, ray.highest - 1, -3))
+    ray.take(*range(QUICK[ray.bits][0] - 4, ray.highest - 1, -5))
     table = ray.table()
     quantum = np.min(np.minimum(_positive(table.rise), _positive(table.fall)), axis=0)
     use = accused & np.isfinite(quantum)
