@@ -1,5 +1,7 @@
 """What becomes one kernel, and where values stand: without compiling anything."""
 
+from typing import Any
+
 import numpy as np
 
 import minigrad as mg
@@ -11,7 +13,7 @@ from minigrad.compile.native.schedule import Plain
 from minigrad.compile.program import Instruction, Value
 from tests.compile.steps import batches, network, training
 
-VECTORS = {4: (16, (16, 12, 8, 6)), 8: (8, (16, 12, 8, 6))}
+VECTORS: dict[int, tuple[int, tuple[int, ...]]] = {4: (16, (16, 12, 8, 6)), 8: (8, (16, 12, 8, 6))}
 
 
 def module_of(step, *args, blas=None):
@@ -76,14 +78,15 @@ def test_what_is_not_written_as_a_loop_parts_the_code():
 def test_views_lie_where_numpy_puts_them():
     base = Value((4, 6), np.dtype(float))
     array = np.arange(24.0).reshape(4, 6)
-    for function, args, kwargs in (
+    views: list[tuple[str, Any, Any]] = [
         ("np.transpose", (), {}),
         ("getitem", ((slice(1, None), slice(None, None, -2)),), {}),
         ("getitem", ((Ellipsis, None),), {}),
         ("np.reshape", ((2, 12),), {}),
         ("np.broadcast_to", ((3, 4, 6),), {}),
         ("np.swapaxes", (0, 1), {}),
-    ):
+    ]
+    for function, args, kwargs in views:
         name = function.removeprefix("np.")
         seen = array[args[0]] if name == "getitem" else getattr(np, name)(array, *args, **kwargs)
         out, layouts = Value(seen.shape, seen.dtype), Layouts()
