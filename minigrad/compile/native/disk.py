@@ -19,6 +19,8 @@ from pathlib import Path
 
 __all__ = ["cache_folder", "source_file"]
 
+WRITTEN = stat.S_IWGRP | stat.S_IWOTH  # others may write
+OPEN = stat.S_IRWXG | stat.S_IRWXO  # others may do anything at all
 KEPT = 128  # programs: the oldest are deleted
 
 
@@ -50,25 +52,27 @@ def source_file(source: str, *versions: str) -> Path | None:
         folder = root / name
         for part in (root, folder):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not is_own(part):
+            if not is_own(part, WRITTEN if part is root else OPEN):
                 return None
         path = folder / "native.py"
         if not path.exists() or path.read_text("utf-8") != source:
             _write(path, source)
             _forget(root, folder)
-        return path if all(map(is_own, (path, *_inside(folder)))) else None
+        # Numba's files have the modes that the user's umask gives: the closed folder guards them.
+        safe = is_own(path, WRITTEN) and all(is_own(kept, 0) for kept in _inside(folder))
+        return path if safe else None
     except (OSError, RuntimeError):  # no home, no space, not allowed
         return None
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file or folder belongs to the user, and nobody else may write to it."""
+def is_own(path: Path, forbidden: int) -> bool:
+    """Whether a file or folder belongs to the user, and others lack some permissions."""
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         return False
     if sys.platform == "win32":
         return True
-    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return found.st_uid == os.getuid() and not found.st_mode & forbidden
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -55,6 +55,21 @@ def test_what_numba_keeps_must_be_the_users_own(home):
 
 
 @unix
+def test_a_lenient_umask_does_no_harm(home):
+    path = disk.source_file("x = 1\n")
+    assert path is not None
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    kept = path.parent / "__pycache__"
+    kept.mkdir()
+    (kept / "native.nbc").touch()
+    (kept / "native.nbc").chmod(0o664)
+    kept.chmod(0o775)
+    assert disk.source_file("x = 1\n") == path
+    path.parent.chmod(0o755)
+    assert disk.source_file("x = 1\n") is None
+
+
+@unix
 def test_a_folder_of_another_user_is_not_used(home, monkeypatch):
     assert disk.source_file("x = 1\n") is not None
     monkeypatch.setattr(os, "getuid", lambda: 12345)
