@@ -44,6 +44,7 @@ NOUNS = {
     "np.square": "square",
     "np.broadcast_to": "spread",
     "increment": "sum",
+    "first_largest": "choice",
     "add_at": "scattered",
     "put_at": "scattered",
     "+": "sum",
@@ -57,14 +58,16 @@ _OPS = frozenset({"relu", "mean", "leaky_relu", "sigmoid"})  # that say more tha
 _VAGUE = frozenset(
     {"out", "x", "g", "product", "c", "y", "result", "data", "value", "new", "array", "total"}
 )
-_TAKEN = frozenset({"np", "math", "ops", "Missed", "rng", "self", *keyword.kwlist})
+_TAKEN = frozenset({"np", "math", "ops", "Missed", "rng", "self", "slice", *keyword.kwlist})
 
 
 class _Names:
-    """Identifiers, each given once."""
+    """Identifiers, each given once; none is that of a function which the program calls."""
 
-    def __init__(self) -> None:
-        self.used = set(_TAKEN)
+    def __init__(self, program: Program) -> None:
+        called = [i.args[0] for i in program.instructions if i.function == "call"]
+        imported = [f.__name__ for f in called if not isinstance(f, Primitive)]
+        self.used = {*_TAKEN, "REGISTRY", *imported}
 
     def fresh(self, wish: str) -> str:
         """An identifier like ``wish`` that nothing else has."""
@@ -82,7 +85,8 @@ def name_values(recorded: Recorded, function: Callable[..., Any]) -> None:
 
     What takes the memory of a value without a name of its own, as in ``a += b``, gives it its own.
     """
-    names, program = _Names(), recorded.program
+    program = recorded.program
+    names = _Names(program)
     known = _of_state(recorded)
     for given in program.inputs:
         given.value.name = names.fresh(_of_input(given, known, function))
@@ -237,7 +241,8 @@ class _Namer:
         """What a result is called that nobody has given a name."""
         if instruction.function == "call":
             called = instruction.args[0]
-            return str(called.name if isinstance(called, Primitive) else called.__name__)
+            name = str(called.name if isinstance(called, Primitive) else called.__name__)
+            return NOUNS.get(name, name)
         if instruction.op in _OPS and instruction.section == "forward":
             return instruction.op
         if instruction.function == "np.multiply" and instruction.args[0] is instruction.args[1]:

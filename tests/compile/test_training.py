@@ -102,6 +102,22 @@ def test_convolution_and_pooling():
         np.testing.assert_allclose(eager, compiled, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["first_largest", "REGISTRY", "slice"])
+def test_no_value_has_the_name_of_a_function_that_is_called(name):
+    def pooled(x):
+        once = mg.max_pool2d(x, 2)
+        return (mg.max_pool2d(mg.sin(once), 2) ** 2.0).sum()
+
+    scope = {"pooled": pooled}
+    exec(f"def named({name}): return pooled({name})", scope)
+    x = np.random.default_rng(0).normal(size=(2, 2, 8, 8))
+    gradient = mg.grad(pooled)
+    compiled = mg.compile(mg.grad(scope["named"]))
+    for _ in range(3):  # traced, traced again, and then the source is run
+        np.testing.assert_allclose(compiled(x).numpy(), gradient(x).numpy(), rtol=0, atol=1e-15)
+    assert "choice_2 = first_largest(" in compiled.source
+
+
 def test_gradients_that_add_up():
     w, v = (mg.tensor(np.ones(3), requires_grad=True) for _ in range(2))
 
