@@ -217,7 +217,7 @@ def _natural(ray: Ray, table: Table, claim: Claim) -> Floats:
     derivative of 1 is not enough to verify it.
     """
     natural = np.fmax(claim.natural, _met(table))
-    zero = np.abs(claim.rule) <= 2.0 ** (11 - ray.bits) * claim.suggested
+    zero = np.abs(claim.rule) <= 2.0 ** (16 - ray.bits) * claim.suggested
     natural = np.where(zero, np.fmax(natural, claim.suggested), natural)
     return np.where(np.isfinite(natural), natural, 0.0)
 
