@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from minigrad.compile.bind import DECIDED, Miss, bind
 from minigrad.compile.doors import observed
@@ -302,9 +302,21 @@ def _explained(entry: Entry) -> list[str]:
     return lines
 
 
+@overload
 def compile(
     function: Callable[..., Any], *, backend: Literal["numpy", "native"] = "numpy"
-) -> Compiled:
+) -> Compiled: ...
+
+
+@overload
+def compile(
+    *, backend: Literal["numpy", "native"] = "numpy"
+) -> Callable[[Callable[..., Any]], Compiled]: ...
+
+
+def compile(
+    function: Callable[..., Any] | None = None, *, backend: Literal["numpy", "native"] = "numpy"
+) -> Compiled | Callable[[Callable[..., Any]], Compiled]:
     """Make a function, a model or a whole training step run as straight-line NumPy.
 
     Calls run as they were written until two of a kind have computed the same, step by step; from
@@ -315,7 +327,8 @@ def compile(
     that can be reached) is traced again. Results carry no history.
 
     Args:
-        function: What to compile; also a Module, or what :func:`grad` returns.
+        function: What to compile; also a Module, or what :func:`grad` returns. Left out where
+            ``@compile(backend=...)`` decorates it.
         backend: ``"numpy"``, or ``"native"`` for machine code that Numba makes of the same
             program: loops fused, products written for their shapes, no Python and no new array
             inside of a step. Sums are added up in another order, so results agree within rounding,
@@ -346,6 +359,8 @@ def compile(
         raise ValueError(f"backend is 'numpy' or 'native', not {backend!r}")
     if backend == "native":
         require_numba()
+    if function is None:
+        return functools.partial(compile, backend=backend)
     if not callable(function):
         raise TypeError(f"compile takes a function or a model, not a {type(function).__name__}")
     return Compiled(function, backend)

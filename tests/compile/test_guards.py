@@ -385,3 +385,18 @@ def test_sets_and_deques_are_looked_into():
         change()
         for _ in range(3):
             np.testing.assert_array_equal(compiled(X), function(X))
+
+
+def test_it_decorates_with_and_without_a_backend():
+    @mg.compile(backend="numpy")
+    def double(x):
+        return x * 2.0
+
+    assert [double(np.array(v)).item() for v in (1.0, 2.0, 3.0)] == [2.0, 4.0, 6.0]
+    assert "double" in double.source
+    backend: Any = "fast"
+    with pytest.raises(ValueError, match="backend is 'numpy' or 'native'"):
+        mg.compile(backend=backend)
+    function: Any = 3
+    with pytest.raises(TypeError, match="compile takes a function or a model, not a int"):
+        mg.compile(function)
