@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 import sys
 import threading
 import zlib
@@ -26,7 +27,7 @@ from minigrad.interposing import interposed
 from minigrad.primitive import Plan, Primitive
 from minigrad.tensor import Tensor
 
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parent) + os.sep  # a folder of another package may begin alike
 _REMEMBERED = 1_000_000  # nodes of which a mode knows where they were recorded
 
 

@@ -6,14 +6,11 @@ Tensors, numbers and random generators, each with the place that holds it.
 
 from __future__ import annotations
 
-import array
-import collections
 import contextvars
 import functools
 import gc
 import io
 import random
-import time
 import types
 import weakref
 from collections.abc import Iterator
@@ -22,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.compile.contents import CONTAINERS, PLAIN, Contents, Position, keys_of
 from minigrad.compile.program import CompileError
 from minigrad.compile.reach import is_users, named_by, of_class
 from minigrad.errors import MinigradError
@@ -31,7 +29,6 @@ from minigrad.tensor import Tensor
 __all__ = ["Cell", "Data", "Grad", "Held", "Item", "Place", "Replaced", "State", "Walk"]
 
 LIMIT = 50_000  # places: a step that can reach more has its data in a global
-PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range)
 MISSING = object()
 
 
@@ -163,48 +160,6 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contents:
-    """What a set, a deque or an array of text holds, as text: guarded, never replaced."""
-
-    container: Any
-
-    def get(self) -> Any:
-        """What is there now."""
-        held = self.container
-        if isinstance(held, np.ndarray) and held.dtype.kind != "O":
-            return f"{held.dtype} {held.shape} {held.tobytes()!r}"
-        items = [
-            repr(x) if isinstance(x, PLAIN) else f"#{id(x)}"
-            for x in (held.flat if isinstance(held, np.ndarray) else held)
-        ]
-        return str(sorted(items) if isinstance(held, set) else items)
-
-    def set(self, value: Any) -> None:
-        """Leave it: nothing replaces it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Position:
-    """Where a stream of Python's stands, or a file: one that moves makes each call another."""
-
-    stream: Any
-
-    def get(self) -> Any:
-        """What is there now, as text."""
-        if isinstance(self.stream, np.random.RandomState):
-            return str(self.stream.get_state(legacy=False))
-        if isinstance(self.stream, random.Random):
-            return str(self.stream.getstate())
-        try:
-            return "closed" if self.stream.closed else str(self.stream.tell())
-        except OSError:  # text that is iterated over does not tell
-            return f"moving since {time.monotonic_ns()}"
-
-    def set(self, value: Any) -> None:
-        """Leave it: what was read is read."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Held:
     """The array of whatever Tensor a place holds, where a step puts another one at each call."""
 
@@ -289,15 +244,17 @@ class Walk:
             yield from of_function(value)
         elif isinstance(value, type):
             if is_users(value):
-                self.sizes.append((vars(value), tuple(k for k in vars(value) if k != "_label")))
+                self.sizes.append((vars(value), tuple(keys_of(vars(value)))))
             yield from ((ClassItem(base, n), f"{base.__name__}.{n}") for base, n in of_class(value))
         elif isinstance(value, contextvars.ContextVar):
             yield Variable(value), value.name
-        elif isinstance(value, set | collections.deque | bytearray | array.array):
-            yield Contents(value), path
-        elif isinstance(value, np.ndarray):
-            if value.dtype.kind not in "biufc":
-                yield Contents(value), path
+        elif isinstance(value, (*CONTAINERS, np.ndarray)):
+            if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+                held = Contents(value)
+                yield held, path
+                self._stack.extend(
+                    (x, f"{path}[...]") for x in held.parts() if not isinstance(x, PLAIN)
+                )
         elif isinstance(value, random.Random | np.random.RandomState) or _is_file(value):
             yield Position(value), path
         elif not self._leads_on(value, path) and not _opaque(value):
@@ -305,8 +262,9 @@ class Walk:
 
     def _of_container(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
         if isinstance(value, dict):
-            keys = [key for key in value if key != "_label"]
+            keys = keys_of(value)
             self.sizes.append((value, tuple(keys)))
+            self._stack.extend((key, path) for key in keys if not isinstance(key, PLAIN))
             yield from ((Item(value, key), _inner(path, key)) for key in keys)
         elif isinstance(value, list):
             self.sizes.append((value, len(value)))
@@ -327,7 +285,7 @@ class Walk:
         elif isinstance(value, types.BuiltinMethodType | types.MethodWrapperType):
             bound = value.__self__
             inner = [] if isinstance(bound, types.ModuleType | type) else [(bound, path)]
-        elif isinstance(value, types.MappingProxyType):
+        elif isinstance(value, _VIEWS):
             inner = [(held, path) for held in gc.get_referents(value)]
         elif isinstance(value, weakref.ref):
             inner = [(value(), path)]
@@ -342,7 +300,7 @@ class Walk:
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
             self._seen[id(attributes)] = attributes
-            keys = [key for key in attributes if key != "_label"]
+            keys = keys_of(attributes)
             self.sizes.append((attributes, tuple(keys)))
             yield from ((Item(attributes, key), f"{path}.{key}") for key in keys)
         for kind in type(value).__mro__:
@@ -363,7 +321,14 @@ def _is_file(value: Any) -> bool:
 _LEAVES = (
     *(np.random.Generator, np.random.BitGenerator, np.ufunc, Primitive, MinigradError),
     *(types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.FrameType),
-    *(frozenset, slice),
+    slice,
+)
+_VIEWS: tuple[type, ...] = (
+    types.MappingProxyType,
+    frozenset,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
 )
 
 

@@ -12,16 +12,15 @@ import numpy as np
 
 from minigrad.compile.capture import (
     MISSING,
-    PLAIN,
     Cell,
     ClassItem,
     Data,
     Grad,
     Item,
-    Position,
     Slot,
     Variable,
 )
+from minigrad.compile.contents import PLAIN, Position, same_keys
 from minigrad.compile.places import Argument, Key, key_of
 from minigrad.compile.program import Input
 from minigrad.compile.trace import Recorded
@@ -53,16 +52,9 @@ def mismatch(
     inputs = {id(i.place): i for i in recorded.program.inputs}
     lifted = _lifted(recorded)
     for container, keys in recorded.walk.sizes:
-        now = (
-            len(container)
-            if isinstance(keys, int)
-            else tuple(k for k in container if k != "_label")
-        )
-        if now != keys:
-            return (
-                f"{recorded.walk.names.get(id(container), 'a container')} has other entries",
-                None,
-            )
+        if not same_keys(container, keys):
+            named = recorded.walk.names.get(id(container), "a container")
+            return f"{named} has other entries", None
     for state in recorded.walk.states:
         place = recorded.lifted.get(id(state.place), state.place)
         given, now = inputs.get(id(place)), place.get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import gc
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.compile.capture import MISSING, PLAIN, Data, Walk
+from minigrad.compile.capture import MISSING, Data, Walk
+from minigrad.compile.contents import PLAIN, Contents, keys_of
 from minigrad.compile.doors import TracedGenerator
 from minigrad.compile.program import CompileError, Program
 from minigrad.compile.traced import Number, Traced
@@ -55,10 +57,12 @@ class Saved:
     def __init__(self, walk: Walk, stream: np.random.Generator) -> None:
         self.walk = walk
         self.copies = [
-            (c, list(c) if isinstance(c, list) else {k: v for k, v in c.items() if k != "_label"})
+            (c, list(c) if isinstance(c, list) else {k: c[k] for k in keys_of(c)})
             for c, _ in walk.sizes
             if isinstance(c, dict | list)
         ]
+        places = [(s.place, s.value) for s in walk.states if isinstance(s.place, Contents)]
+        self.contents = [(place, told, place.parts()) for place, told in places]
         streams = [s.value for s in walk.states if isinstance(s.value, np.random.Generator)]
         self.bits = [(g.bit_generator, g.bit_generator.state) for g in (*streams, stream)]
 
@@ -71,6 +75,9 @@ class Saved:
                 for key in [k for k in container if k not in copied]:
                     del container[key]
                 container.update(copied)
+        for place, told, parts in self.contents:
+            if place.get() != told:
+                place.put(parts)
         for state in reversed(self.walk.states):
             if state.place.get() is not state.value:
                 state.place.set(state.value)
@@ -103,12 +110,20 @@ def settle(root: Any, walk: Walk, installed: Mapping[int, Any]) -> None:
         if i in installed and state.place.get() is installed[i]:
             state.place.set(state.value)
     for state in Walk(root).states:
+        if isinstance(state.place, Contents):
+            state.place.replace(_settled)
+            continue
         now = state.place.get()
         plain = concrete(now)
         if plain is not None and plain is not MISSING:
             if isinstance(state.place, Data) and isinstance(plain, np.ndarray):
                 plain = own(plain)
             state.place.set(plain)
+
+
+def _settled(x: Any) -> Any:
+    plain = concrete(x)
+    return x if plain is None or plain is MISSING else plain
 
 
 def own(array: Any) -> Any:
@@ -123,7 +138,22 @@ def made_anew(x: Any) -> bool:
         return x.__closure__ is not None
     if isinstance(x, (*PLAIN, type, types.ModuleType, enum.Enum, np.ufunc, Primitive)):
         return False
-    return hasattr(x, "__dict__") or isinstance(x, Iterator | set | collections.deque | bytearray)
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind == "O"
+    changes = isinstance(x, Iterator | set | collections.deque | bytearray)
+    return hasattr(x, "__dict__") or changes or _holds_traced(x)
+
+
+def _holds_traced(x: Any) -> bool:
+    """Whether a view of a dict, a slice or an object with slots holds what was computed."""
+    waiting = gc.get_referents(x)
+    while waiting:
+        held = waiting.pop()
+        if isinstance(getattr(held, "_data", held), Traced | Number):
+            return True
+        if isinstance(held, dict | list | tuple | set | frozenset):
+            waiting += gc.get_referents(held)
+    return False
 
 
 class Result:

@@ -76,4 +76,5 @@ def key_of(place: Any) -> Key:
 
 def varies(place: Any) -> bool:
     """Whether a number is known to change from call to call: a rate, a count of steps."""
-    return isinstance(place, Item) and place.key in ("learning_rate", "t", "mu_product")
+    named = isinstance(place, Item) and isinstance(place.key, str)  # a Tensor may be a key
+    return named and place.key in ("learning_rate", "t", "mu_product")

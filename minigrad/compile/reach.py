@@ -17,8 +17,9 @@ from minigrad import errors
 
 __all__ = ["is_users", "named_by", "of_class"]
 
-_LIBRARIES = tuple(str(Path(m.__file__).parent) for m in (np, errors) if m.__file__)
-_PYTHON = str(Path(types.__file__).parent)
+# Down to the separator: numpyro is not in the folder of numpy.
+_LIBRARIES = tuple(str(Path(m.__file__).parent) + os.sep for m in (np, errors) if m.__file__)
+_PYTHON = str(Path(types.__file__).parent) + os.sep
 
 
 def is_users(thing: Any) -> bool:

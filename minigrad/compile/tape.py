@@ -8,6 +8,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import os
 import sys
 import threading
 import types
@@ -20,14 +21,15 @@ import numpy as np
 from minigrad.autodiff import backprop
 from minigrad.compile.program import CompileError, Instruction, Value, function_of
 from minigrad.graph import SCOPE, Node, Scope
-from minigrad.optim import LBFGS, clip, schedules
+from minigrad.optim import LBFGS, clip, composed, schedules
 from minigrad.optim.optimizer import Optimizer
 
-PACKAGE = str(Path(__file__).parent.parent)
-OWN = str(Path(__file__).parent)
+# Down to the separator: numpyro is not in the folder of numpy.
+PACKAGE = str(Path(__file__).parent.parent) + os.sep
+OWN = str(Path(__file__).parent) + os.sep
+NUMPY = str(Path(np.__file__).parent) + os.sep
 # What belongs to an update but stands around it, and what to call it: "" is by the function.
-_AROUND = {clip.__file__: "", schedules.__file__: "schedule"}
-NUMPY = str(Path(np.__file__).parent)
+_AROUND = {clip.__file__: "", schedules.__file__: "schedule", composed.__file__: "schedule"}
 _NUMBERS = (bool, int, float)
 
 # Their results have a shape that depends on values, which straight-line code can't follow.

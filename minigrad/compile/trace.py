@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.compile.capture import (
-    PLAIN,
-    Contents,
     Data,
     Grad,
     Held,
-    Position,
     Walk,
 )
+from minigrad.compile.contents import PLAIN, Contents, Position, same_keys
 from minigrad.compile.doors import LOCK, TracedGenerator, open_doors
 from minigrad.compile.outcome import Result, Saved, Watched, settle
 from minigrad.compile.places import (
@@ -219,11 +217,7 @@ class _Run:
                 changed.add(key_of(state.place))
         made.extend(self.moved)
         for container, keys in walk.sizes:
-            if isinstance(keys, int):
-                same = len(container) == keys
-            else:
-                same = tuple(key for key in container if key != "_label") == keys
-            if not same:
+            if not same_keys(container, keys):
                 made.append(walk.names.get(id(container), "a container"))
 
     def update(self, place: Any, path: str, before: Any, after: Any) -> bool:

@@ -1,5 +1,6 @@
 """Wherever Python may hold state, a change of it is seen at the next call."""
 
+import array
 import collections
 import contextvars
 import functools
@@ -19,6 +20,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.compile import CompileError
+from minigrad.compile.reach import is_users
 from tests.compile.steps import batches, network, training
 
 X = np.arange(6.0).reshape(2, 3) + 1
@@ -116,6 +118,49 @@ def in_an_attribute_of_a_dict():
     names: Any = Names()
     names.rate = 2.0
     return lambda x: x * names.rate, lambda: setattr(names, "rate", 5.0)
+
+
+def in_a_set():
+    rate = mg.tensor(2.0)
+    rates = {rate}
+    return lambda x: x * sum(rates), lambda: setattr(rate, "data", np.array(5.0))
+
+
+def in_a_frozen_set():
+    rate = mg.tensor(2.0)
+    rates = frozenset([rate])
+    return lambda x: x * sum(rates), lambda: setattr(rate, "data", np.array(5.0))
+
+
+def in_an_object_of_a_set():
+    settings: Any = Settings()
+    settings.rate = 2.0
+    every = {settings}
+    return lambda x: x * sum(s.rate for s in every), lambda: setattr(settings, "rate", 5.0)
+
+
+def in_a_key_of_a_dict():
+    rate = mg.tensor(2.0)
+    counts = {rate: 1}
+    return lambda x: x * sum(counts), lambda: setattr(rate, "data", np.array(5.0))
+
+
+def in_an_array_of_a_queue():
+    rate = np.full(3, 2.0)
+    queue = collections.deque([(rate, "name")])
+    return lambda x: x * queue[0][0], lambda: rate.__setitem__(0, 5.0)
+
+
+def in_a_tensor_of_an_array():
+    rates = np.empty(1, object)
+    rates[0] = mg.tensor(2.0)
+    return lambda x: x * rates[0], lambda: setattr(rates[0], "data", np.array(5.0))
+
+
+def behind_the_values_of_a_dict():
+    rates = {"a": 2.0}
+    values = rates.values()
+    return lambda x: x * sum(values), lambda: rates.update(a=5.0)
 
 
 def behind_a_bound_method():
@@ -292,6 +337,81 @@ def test_what_moves_on_is_never_a_constant(name):
         np.testing.assert_array_equal(compiled(X + k), (X + k) * read(twin))
     assert compiled.traces == 6
     assert "made or replaced" in compiled.explain()
+
+
+def test_what_a_step_puts_into_queues_are_arrays():
+    queue, objects = collections.deque[Any](maxlen=3), np.empty((1, 2), object)
+
+    def step(x):
+        total = x.sum()
+        queue.append(total)
+        queue.append((x * 2.0, total))
+        objects[0, 0] = x * 3.0
+        return total
+
+    compiled = mg.compile(step)
+    for k in range(3):
+        compiled(X + k)
+        assert type(queue[-1]) is tuple
+        assert type(queue[-2]) is np.ndarray
+        np.testing.assert_array_equal(queue[-2], (X + k).sum())
+        np.testing.assert_array_equal(queue[-1][0], 2.0 * (X + k))
+        np.testing.assert_array_equal(objects[0, 0], 3.0 * (X + k))
+
+
+@pytest.mark.parametrize(
+    "container",
+    [{1.0}, collections.deque([1.0]), bytearray(b"1"), array.array("d", [1.0]), np.array([None])],
+    ids=lambda container: type(container).__name__,
+)
+def test_what_can_not_be_compiled_leaves_containers_as_they_were(container):
+    before = list(container)
+
+    def step(x):
+        if isinstance(container, np.ndarray):
+            container[0] = 2.0
+        else:
+            (container.add if isinstance(container, set) else container.append)(2)
+        return x if (x.sum() > 0) and bool(np.unique(x).size) else -x
+
+    with pytest.raises(CompileError):
+        mg.compile(step)(X)
+    assert list(container) == before
+
+
+class Slotted:
+    """An object without a dict."""
+
+    __slots__ = ("out",)
+
+    def __init__(self, out):
+        self.out = out
+
+
+def boxed(x):
+    objects = np.empty(1, object)
+    objects[0] = x
+    return objects
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Slotted, boxed, lambda x: {"a": x}.values(), lambda x: slice(mg.tensor(x), None)],
+    ids=["slots", "array", "view", "slice"],
+)
+def test_nothing_traced_is_handed_out(make):
+    with pytest.raises(CompileError, match="that each call makes anew"):
+        mg.compile(lambda x: make(x * 2.0))(X)
+
+
+def test_a_folder_that_begins_like_one_of_a_library_is_the_users():
+    for library in (np, mg):
+        folder = os.path.dirname(str(library.__file__))
+        for path, of_user in ((f"{folder}ro/rates.py", True), (f"{folder}/rates.py", False)):
+            code = compile("def rate(): return 2.0", path, "exec")
+            space: dict[str, Any] = {}
+            exec(code, space)
+            assert is_users(space["rate"]) is of_user
 
 
 def test_an_iterator_beside_the_step_does_not_stop_it():
