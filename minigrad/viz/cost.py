@@ -9,6 +9,7 @@ elements themselves, such as sorting, has no count.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -106,13 +107,14 @@ def flops_of(v: Vertex, vertices: Sequence[Vertex]) -> int | None:
 def bytes_of(v: Vertex) -> int:
     """Bytes of a value, by its shape and the name of its dtype.
 
-    >>> bytes_of(Vertex(0, "op", (3, 2), "float32")), bytes_of(Vertex(0, "op", (2,), "bfloat16"))
-    (24, 4)
+    >>> [bytes_of(Vertex(0, "op", (2,), dtype)) for dtype in ("float32", "bfloat16", "float8_e5m2")]
+    [8, 4, 2]
     """
     try:
         size = np.dtype(v.dtype).itemsize if v.dtype else 0
     except TypeError:  # a dtype that only others have
-        size = int("0" + "".join(c for c in v.dtype if c.isdigit())) // 8
+        bits = re.search(r"\d+", v.dtype)
+        size = int(bits.group()) // 8 if bits else 0
     return v.size * size
 
 

@@ -113,7 +113,7 @@ def heat_of(table: Array) -> Heat:
     # The exponent is that of the cells with numbers.
     levels = np.ceil(LEVELS * np.abs(largest / scale) ** 0.7).astype(np.uint8)
     shades: Array = np.where(largest > 0, levels + LEVELS, levels)
-    shades[largest == 0] = ZERO
+    shades[levels == 0] = ZERO  # also where a share of the scale is too small for a number
     if bad.any():
         shades[of_blocks(np.logical_or, bad)] = BAD
     rows, columns = shades.shape

@@ -64,6 +64,10 @@ def test_no_extreme_is_averaged_away(rows, columns, places, extreme):
         assert (shades(heat) == strongest).sum() == len(blocks)
 
 
+def test_what_is_too_small_beside_the_largest_has_no_shade():
+    assert list(heat_of(np.array([[1e300, 1e-300, -1e-300]])).shades) == [2 * LEVELS, ZERO, ZERO]
+
+
 def test_what_is_zero_in_all_of_a_block_is_grey():
     table = np.ones((112, 140))
     table[10:20, :] = 0.0
