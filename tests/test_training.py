@@ -11,7 +11,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import MissingExtra, StateError
 from minigrad.functional import mse_loss
-from minigrad.serialize import load
+from minigrad.serialize import load, save
 from minigrad.training import History, evaluate, fit
 
 RNG = np.random.default_rng(0)
@@ -328,6 +328,17 @@ def test_an_interrupted_run_is_resumed_as_if_it_had_not_been(tmp_path):
         np.testing.assert_array_equal(twin_at_best[name], value)
     with pytest.raises(StateError, match="state does not fit EarlyStopping"):
         mg.EarlyStopping(nn.Linear(1, 1)).load_state_dict({"count": 1})
+
+
+def test_a_stream_that_does_not_fit_is_told(tmp_path):
+    model, path = nn.Linear(1, 1), tmp_path / "run.npz"
+    mg.Checkpoint(path, model, rng=np.random.default_rng(0))(History({"loss": [1.0]}))
+    other = mg.Checkpoint(path, model, rng=np.random.Generator(np.random.MT19937(0)))
+    with pytest.raises(StateError, match="state does not fit the random stream 'rng'"):
+        other.resume()
+    save(path, load(path) | {"stream.rng": np.zeros(3, np.uint8)})
+    with pytest.raises(StateError, match="state does not fit the random stream 'rng'"):
+        other.resume()
 
 
 def test_a_loss_that_is_not_finite_ends_training_before_it_spoils_the_model():

@@ -214,7 +214,7 @@ class Checkpoint:
                 part.load_state_dict(parts.get(kind, {}))
         for name, stream in self._streams().items():
             if (written := parts.get("stream", {}).get(name)) is not None:
-                stream.bit_generator.state = json.loads(written.tobytes())
+                _put_back(stream, written, name)
         records = {name: numbers.tolist() for name, numbers in parts["history"].items()}
         history = History(records)
         if self.best_only and records:
@@ -226,3 +226,11 @@ def _written(stream: np.random.Generator) -> np.ndarray[Any, Any]:
     """Where a stream stands, as bytes of JSON: its numbers are larger than any dtype's."""
     text = json.dumps(stream.bit_generator.state, default=lambda array: array.tolist())
     return np.frombuffer(text.encode(), np.uint8)
+
+
+def _put_back(stream: np.random.Generator, written: Any, name: str) -> None:
+    """Let a stream stand where it was when it was written."""
+    try:
+        stream.bit_generator.state = json.loads(np.asarray(written).tobytes())
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateError(f"state does not fit the random stream {name!r}: {error}") from error
