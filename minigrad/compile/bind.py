@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import random
 from minigrad.compile.capture import Data, Held
-from minigrad.compile.guards import Bound, read, source_of_guard
+from minigrad.compile.guards import Bound, assign, read, source_of_guard
 from minigrad.compile.outcome import Leaf
 from minigrad.compile.places import Argument, Stream, TensorPlace
 from minigrad.compile.program import Input, Update, Value
@@ -232,8 +232,7 @@ class Binder:
         if array and isinstance(result, Value) and not result.shape:
             name = f"asarray({name})"
         if isinstance(place, TensorPlace):
-            at = read(place.place, self.bound)
-            return [f"    {at} = wrap({name})"]
+            return [f"    {assign(place.place, f'wrap({name})', self.bound)}"]
         if isinstance(place, Held):
             return [f"    {read(place.place, self.bound)}._data = {name}"]
         if isinstance(place, Data) and place.owner is None:
@@ -242,7 +241,7 @@ class Binder:
             if place.tensor._node is not None:
                 lines.append(f"    {tensor}._node.kept = ({tensor}._data,)")
             return lines
-        return [f"    {read(place, self.bound)} = {name}"]
+        return [f"    {assign(place, name, self.bound)}"]
 
     def result(self) -> str:
         """The expression of what the call returns."""

@@ -28,7 +28,7 @@ from minigrad.graph import RECORDING
 from minigrad.tensor import Tensor
 from minigrad.trees import with_paths
 
-__all__ = ["Bound", "mismatch", "same", "source_of_guard"]
+__all__ = ["Bound", "assign", "mismatch", "same", "source_of_guard"]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -181,6 +181,13 @@ def read(place: Any, bound: Bound) -> str:
     if isinstance(place, Variable):
         return f"{bound.name(place.variable)}.get({bound.name(MISSING)})"
     return f"{bound.name(place, 'place')}.get()"
+
+
+def assign(place: Any, value: str, bound: Bound) -> str:
+    """The statement that leaves a value at a place."""
+    if isinstance(place, ClassItem | Variable):  # what reads them is nothing to assign to
+        return f"{bound.name(place, 'place')}.set({value})"
+    return f"{read(place, bound)} = {value}"
 
 
 def _missing(place: Any, bound: Bound) -> str:

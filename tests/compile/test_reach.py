@@ -339,6 +339,29 @@ def test_what_moves_on_is_never_a_constant(name):
     assert "made or replaced" in compiled.explain()
 
 
+@pytest.mark.usefixtures("restored")
+def test_a_step_may_count_in_a_class_and_in_a_context():
+    def run(wrap):
+        Settings.array = np.zeros(3)
+        VARIABLE.set(1.0)
+
+        def step(x):
+            VARIABLE.set(VARIABLE.get() * 2.0)
+            Settings.array = Settings.array + VARIABLE.get()
+            return x * Settings.array
+
+        step = wrap(step)
+        outs = [step(X + k) for k in range(5)]
+        return outs, Settings.array, VARIABLE.get()
+
+    for compiled, written in zip(
+        contextvars.copy_context().run(run, mg.compile),
+        contextvars.copy_context().run(run, lambda f: f),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(compiled, written)
+
+
 def test_what_a_step_puts_into_queues_are_arrays():
     queue, objects = collections.deque[Any](maxlen=3), np.empty((1, 2), object)
 
