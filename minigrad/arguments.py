@@ -50,6 +50,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "size_average": ("reduction",),
     "reduce": ("reduction",),
     "weights": ("weight",),
+    "criterion": ("loss",),
+    "scheduler": ("schedule",),
+    "validation_data": ("validation",),
+    "validation_split": ("validation",),
 }
 """Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
 
@@ -104,6 +108,8 @@ def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
     meant = known[place] if place < len(known) else argument(unknown, known)
     if unknown == "dim1" and "offset" in known:
         meant = "axis1"
+    if unknown == "betas" and "beta2" in known:
+        meant = "beta1= and beta2"
     told = f"write {meant}=" if meant else LACKING.get(unknown, "")
     told = told or f"it has {', '.join(known) or 'none'}"
     return f"{name}() has no parameter {unknown!r}: {told}"

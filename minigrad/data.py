@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.errors import ShapeError
+from minigrad.names import advice
 from minigrad.random import generator
 
 __all__ = ["batches", "train_test_split"]
@@ -81,3 +82,10 @@ def train_test_split(
     order = generator(rng).permutation(count)
     test, train = order[:held_out], order[held_out:]
     return [array[rows] for array in given for rows in (train, test)]
+
+
+if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+    def __getattr__(name: str) -> object:
+        """Say what there is instead of a name that does not exist; runs on failure only."""
+        raise AttributeError(advice(name, "minigrad.data", __all__), name=name)

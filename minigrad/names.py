@@ -14,7 +14,16 @@ import numpy as np
 from minigrad.elsewhere import absent
 from minigrad.recipes import RECIPES
 
-__all__ = ["LAYERS", "MEANINGS", "MODULES", "NOTES", "RECIPES", "advice", "layer_advice"]
+__all__ = [
+    "LAYERS",
+    "MEANINGS",
+    "MODULES",
+    "NOTES",
+    "RECIPES",
+    "WITHIN",
+    "advice",
+    "layer_advice",
+]
 
 NOTES: dict[str, str] = {
     **dict.fromkeys(
@@ -73,10 +82,17 @@ NOTES: dict[str, str] = {
     **dict.fromkeys(
         ["put_", "put"], "mg.set_at(t, index, value) makes a new tensor; mg.add_at adds"
     ),
+    **dict.fromkeys(
+        ["DataLoader", "Dataset", "TensorDataset", "Subset", "random_split"],
+        "for x, y in mg.data.batches(x, y, batch_size=32): goes through arrays in mini-batches, "
+        "and mg.data.train_test_split parts them",
+    ),
     "autograd": "its functions are at the top: mg.grad, mg.vjp, mg.jacobian, mg.hessian",
     "numpy": "its functions are at the top, and np.exp(t) works on tensors, too",
     "special": "its functions are at the top: mg.erf, mg.gammaln, mg.logsumexp",
-    "utils": "mg.data makes batches; mg.checkpoint saves memory",
+    "summary": "a module has it: model.summary(x)",
+    "to": "write t.astype(dtype); minigrad computes on the CPU, so there is nothing to move",
+    "utils": "mg.data makes batches; mg.optim.clip_grad_norm clips; mg.checkpoint saves memory",
     "index": "write t[index]",
     "new": "write mg.tensor(array)",
     "new_empty": "write np.empty(shape, t.dtype)",
@@ -86,6 +102,7 @@ NOTES: dict[str, str] = {
     "retains_grad": "t.retain_grad() makes backward fill t.grad",
     "symeig": "write mg.linalg.eigh(t)",
     "detach_": "tensors are not changed in place: t = t.detach()",
+    "func": "its functions are at the top: mg.grad, mg.vmap, mg.jvp, mg.jacobian, mg.hessian",
     "inference_mode": "write with mg.no_grad():",
     "is_sparse": "tensors are dense",
     "lax": "its functions are at the top: mg.where, mg.stop_gradient, mg.linalg.cholesky",
@@ -118,7 +135,6 @@ LAYERS: dict[str, str] = {
     "Softmax": "mg.softmax",
     "Softplus": "mg.softplus",
     "Tanh": "mg.tanh",
-    "functional": "mg.functional",
     "NLLLoss2d": "mg.nll_loss",
     "Softmax2d": "mg.softmax",
     "Unflatten": "mg.reshape",
@@ -151,10 +167,22 @@ MODULES: dict[str, str] = {
     "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
     "children": "[m for _, m in module.named_modules()] are this module and all inside it",
     "modules": "[m for _, m in module.named_modules()] are this module and all inside it",
-    "fit": "write mg.fit(module, x, y, loss=mg.cross_entropy)",
+    "fit": "write mg.fit(module, x, y, optimizer=mg.optim.Adam(module.parameters()))",
     "predict": "call the module: module(x)",
 }
 """Method of PyTorch's or Keras' modules -> what there is instead."""
+
+WITHIN: dict[str, str] = {
+    "functional": "functions are at the top: mg.relu, mg.cross_entropy, mg.max_pool2d",
+    "utils": NOTES["utils"],
+    **dict.fromkeys(
+        ["ModuleDict", "ParameterDict", "ParameterList"],
+        "a Module finds what is in lists, tuples and dicts: self.heads = {'a': nn.Linear(2, 3)}",
+    ),
+    "TransformerEncoder": "write nn.Sequential(*layers) of nn.TransformerEncoderLayer",
+    "MultiheadAttention": "write nn.MultiHeadAttention",
+}
+"""Name in PyTorch's ``nn`` that is no layer without parameters -> what there is instead."""
 
 MEANINGS: dict[str, str] = {
     "argmax, argmin": "`dim=` is `axis=`; `keepdim=` is `keepdims=`",
@@ -238,6 +266,8 @@ def layer_advice(name: str, functions: Iterable[str] = ()) -> str:
     'what has no parameters is a function: write mg.pixel_shuffle'
     """
     head = f"minigrad.nn has no {name!r}"
+    if name in WITHIN:
+        return f"{head}: {WITHIN[name]}"
     alike = {function.replace("_", ""): f"mg.{function}" for function in functions}
     recipe = LAYERS.get(name) or alike.get(name.lower())
     if recipe:

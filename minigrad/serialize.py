@@ -45,7 +45,9 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
     """
     content = state.state_dict() if hasattr(state, "state_dict") else state
     if not isinstance(content, Mapping):
-        raise StateError(f"a Module or a dict of arrays can be saved, not {type(state).__name__}")
+        swapped = ": the path comes first" if isinstance(state, str | os.PathLike) else ""
+        kind = type(state).__name__
+        raise StateError(f"a Module or a dict of arrays can be saved, not {kind}{swapped}")
     arrays = {name: _checked(name, value) for name, value in content.items()}
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -88,6 +90,11 @@ def _checked(name: Any, value: Any) -> np.ndarray[Any, Any]:
         size = LONGEST + 1
     if size > LONGEST or "\0" in name:
         raise StateError(f"{str(name)[:80]!r} can't be the name of an array in a file")
+    if isinstance(value, Mapping):
+        raise StateError(
+            f"{name} holds a dict, and a file holds one dict of arrays: save each to a file of its "
+            f"own, or prefix the names: {{f'{name}.{{n}}': a for n, a in {name}.items()}}"
+        )
     array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
     if array.dtype.kind not in "biuf":
         raise StateError(f"{name} holds {array.dtype}, neither booleans, integers nor floats")

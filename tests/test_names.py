@@ -11,7 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.elsewhere import ABSENT, absent
-from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES
+from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES, WITHIN
 
 ANSWERS = Path(__file__).with_name("torch_answers.json")
 
@@ -416,6 +416,25 @@ def test_a_layer_without_parameters_is_told_to_be_a_function(name):
     assert eval(LAYERS[name], {"mg": mg}) is not None
     assert words_of(mg.nn, "Lineal") == "minigrad.nn has no 'Lineal': did you mean 'Linear'?"
     assert not hasattr(mg.nn, "__path_of__")
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_what_pytorchs_nn_has_besides_layers_is_told(name):
+    assert words_of(mg.nn, name) == f"minigrad.nn has no {name!r}: {WITHIN[name]}"
+
+
+def test_names_of_modules_that_are_asked_for_what_they_have_not():
+    assert words_of(mg.data, "DataLoader").endswith("and mg.data.train_test_split parts them")
+    assert words_of(mg.data, "batch") == "minigrad.data has no 'batch': did you mean 'batches'?"
+    assert words_of(mg.data, "folds") == "minigrad.data has no 'folds'"
+    given = "a layer is made with it: nn.Linear(2, 3, init=nn.init."
+    assert words_of(mg.nn.init, "xavier_uniform_").endswith(f"{given}xavier_uniform(...))")
+    assert words_of(mg.nn.init, "trunc_normal_").endswith(f"{given}truncated_normal(...))")
+    assert words_of(mg.nn.init, "eye_") == "minigrad.nn.init has no 'eye_'"
+    assert words_of(mg.optim, "RMSProp").endswith("did you mean 'RMSprop'?")
+    assert words_of(mg.optim, "Adamw").endswith("did you mean 'AdamW'?")
+    for module in (mg.data, mg.nn.init):
+        assert not hasattr(module, "__path__")
 
 
 def test_names_that_mean_something_else_mean_what_numpy_means():

@@ -96,11 +96,19 @@ def test_the_same_state_gives_the_same_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [np.array([None]), "text", np.array(["a"]), 1j, np.zeros(1, "M8[s]"), {"a": 1}, None]
+    "value", [np.array([None]), "text", np.array(["a"]), 1j, np.zeros(1, "M8[s]"), None]
 )
 def test_what_is_not_numeric_is_refused(value, tmp_path):
     with pytest.raises(StateError, match=r"x holds .*, neither booleans, integers nor floats"):
         save(tmp_path / "state.npz", {"x": value})
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_swapped_or_nested_is_told(tmp_path):
+    with pytest.raises(StateError, match="not str: the path comes first"):
+        save({"x": np.ones(2)}, str(tmp_path / "state.npz"))  # type: ignore[arg-type]
+    with pytest.raises(StateError, match=r"model holds a dict, .* or prefix the names"):
+        save(tmp_path / "state.npz", {"model": {"w": np.ones(2)}})
     assert os.listdir(tmp_path) == []
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from minigrad import functional as _functional
 from minigrad import ops as _ops
-from minigrad.names import LAYERS, layer_advice
+from minigrad.names import LAYERS, WITHIN, layer_advice
 from minigrad.nn import init
 from minigrad.nn.attention import MultiHeadAttention, TransformerEncoderLayer
 from minigrad.nn.container import Sequential
@@ -108,7 +108,8 @@ if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
     def __getattr__(name: str) -> object:
         """Say what a layer that does not exist is called here; runs on failure only."""
         near = difflib.get_close_matches(name, __all__, 1, 0.8)
-        hint = f": did you mean {near[0]!r}?" if near and name not in LAYERS else ""
+        known = name in LAYERS or name in WITHIN
+        hint = f": did you mean {near[0]!r}?" if near and not known else ""
         here = [*vars(_functional)["__all__"], *vars(_ops)["__all__"]]
         functions = () if name[:1] == "_" else here
         raise AttributeError(layer_advice(name, functions) + hint, name=name)

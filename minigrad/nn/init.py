@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -235,3 +235,14 @@ def _which(mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
     return 0 if mode == "fan_in" else 1
+
+
+if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+    def __getattr__(name: str) -> object:
+        """Say what an initialiser that does not exist is called here; runs on failure only."""
+        plain = {"trunc_normal": "truncated_normal"}.get(name.strip("_"), name.strip("_"))
+        hint = ""
+        if name.endswith("_") and plain in __all__:
+            hint = f": a layer is made with it: nn.Linear(2, 3, init=nn.init.{plain}(...))"
+        raise AttributeError(f"minigrad.nn.init has no {name!r}{hint}", name=name)

@@ -211,7 +211,9 @@ class Module:
                 continue
             value = np.asarray(state[name])
             if value.shape != tensor.shape:
-                problems.append(f"{name}: shape {value.shape} in the state, {tensor.shape} here")
+                told = f"{name}: shape {value.shape} in the state, {tensor.shape} here"
+                turned = value.ndim == 2 and value.T.shape == tensor.shape
+                problems.append(told + ", as in PyTorch: transpose it" * turned)
             elif value.dtype.kind not in "biuf":
                 problems.append(f"{name}: dtype {value.dtype} is not numeric")
             else:

@@ -62,4 +62,6 @@ if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
         hint = f": did you mean {near[0]!r}?" if near else ""
         if name == "lr_scheduler":
             hint = ": schedules are here, such as mg.optim.StepLR"
+        elif name[:1] != "_" and (found := [n for n in __all__ if n.lower() == name.lower()]):
+            hint = f": did you mean {found[0]!r}?"
         raise AttributeError(f"minigrad.optim has no {name!r}{hint}", name=name)

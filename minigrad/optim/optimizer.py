@@ -69,6 +69,8 @@ class Optimizer:
     may_keep: ClassVar[tuple[str, ...]] = ()  # with some settings only
 
     def __init__(self, parameters: Iterable[Any], **settings: Any) -> None:
+        if hasattr(parameters, "parameters"):
+            raise TypeError(f"{type(self).__name__} takes parameters: pass model.parameters()")
         given = list(parameters)
         if not any(isinstance(group, dict) for group in given):
             given = [{"parameters": given}]
@@ -76,7 +78,8 @@ class Optimizer:
         seen: set[int] = set()
         for group in given:
             if not isinstance(group, dict) or "parameters" not in group:
-                raise ValueError(f'a group is a dict with "parameters", not {group!r}')
+                keys = f"with {', '.join(map(repr, group))}" if isinstance(group, dict) else ""
+                raise ValueError(f'a group is a dict with "parameters", not {keys or repr(group)}')
             unknown = set(group) - {"parameters", *settings}
             if unknown:
                 name = min(unknown)

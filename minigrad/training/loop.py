@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.anomaly import AnomalyError
+from minigrad.arguments import telling
 from minigrad.data import batches
 from minigrad.functional import accuracy, cross_entropy
 from minigrad.graph import no_grad
@@ -127,6 +128,7 @@ def _progress(epochs: int, show: bool) -> Any:
     return range(epochs)
 
 
+@telling
 def fit(
     model: Module,
     x: Any,

@@ -258,6 +258,7 @@ def test_loading_takes_the_dtype_of_the_parameter_and_keeps_its_identity():
         (lambda s: s.update(extra=np.zeros(1)), "unexpected: extra"),
         (lambda s: s.update(bias=np.zeros(4)), r"bias: shape \(4,\) in the state, \(3,\) here"),
         (lambda s: s.update(bias=np.zeros((1, 3))), r"bias: shape \(1, 3\)"),
+        (lambda s: s.update(weight=s["weight"].T), r", \(2, 3\) here, as in PyTorch: transpose it"),
         (lambda s: s.update(bias=np.array(["a"] * 3)), "bias: dtype <U1 is not numeric"),
         (lambda s: s.update(bias=np.zeros(3, complex)), "bias: dtype complex128 is not numeric"),
     ],

@@ -148,6 +148,12 @@ def test_what_can_not_be_trained_is_refused():
     for group in ({"learning_rate": 0.1}, b):
         with pytest.raises(ValueError, match='a group is a dict with "parameters"'):
             optim.SGD([{"parameters": [w]}, group])
+    with pytest.raises(ValueError, match=r"not with 'params', 'lr'$"):
+        optim.SGD([{"params": [w], "lr": 0.1}])
+    with pytest.raises(TypeError, match=r"SGD takes parameters: pass model\.parameters\(\)"):
+        optim.SGD(mg.nn.Linear(2, 3))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="no parameter 'betas': write beta1= and beta2="):
+        optim.Adam([w], betas=(0.9, 0.99))  # type: ignore[call-arg]
 
 
 def test_repr_tells_kind_and_settings():
