@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.compile.contents import CONTAINERS, PLAIN, Contents, Position, keys_of
+from minigrad.compile.contents import PLAIN, Contents, Position, is_whole, keys_of
 from minigrad.compile.program import CompileError
 from minigrad.compile.reach import is_users, named_by, of_class
 from minigrad.errors import MinigradError
@@ -248,13 +248,12 @@ class Walk:
             yield from ((ClassItem(base, n), f"{base.__name__}.{n}") for base, n in of_class(value))
         elif isinstance(value, contextvars.ContextVar):
             yield Variable(value), value.name
-        elif isinstance(value, (*CONTAINERS, np.ndarray)):
-            if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
-                held = Contents(value)
-                yield held, path
-                self._stack.extend(
-                    (x, f"{path}[...]") for x in held.parts() if not isinstance(x, PLAIN)
-                )
+        elif is_whole(value):
+            held = Contents(value)
+            yield held, path
+            inside = [x for x in held.parts() if not isinstance(x, PLAIN)]
+            self._stack.extend((x, f"{path}[...]") for x in inside)
+            yield from self._of_object(value, path)
         elif isinstance(value, random.Random | np.random.RandomState) or _is_file(value):
             yield Position(value), path
         elif not self._leads_on(value, path) and not _opaque(value):

@@ -1,4 +1,4 @@
-"""What is looked at as a whole: sets, queues, arrays of objects, streams of Python's, and files.
+"""What is looked at as a whole: sets, queues, arrays of objects, streams, files and memory.
 
 A dict or a list has a place for each of its entries; these have none.
 """
@@ -17,15 +17,26 @@ import numpy as np
 
 from minigrad.tensor import Tensor
 
-__all__ = ["CONTAINERS", "PLAIN", "Contents", "Position", "keys_of", "same_keys"]
+__all__ = ["PLAIN", "Contents", "Position", "is_whole", "keys_of", "same_keys"]
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, range)
-CONTAINERS = (set, collections.deque, bytearray, array.array)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value holds others, or numbers, in no place that could be given another."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "biufc"
+    kinds = (set, collections.deque, bytearray, array.array)
+    return isinstance(value, kinds) or _is_memory(value)
+
+
+def _is_memory(value: Any) -> bool:
+    return isinstance(value, memoryview) or type(type(value)).__module__ == "_ctypes"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """What a set, a deque or an array of text or objects holds, as text."""
+    """What a set, a deque, memory, or an array of text or objects holds, as text."""
 
     container: Any
 
@@ -34,6 +45,8 @@ class Contents:
         held = self.container
         if isinstance(held, np.ndarray) and held.dtype.kind != "O":
             return _told(held)
+        if _is_memory(held):
+            return str(memoryview(held).tobytes())
         items = [_told(x) for x in self.parts()]
         return str(sorted(items) if isinstance(held, set) else items)
 
@@ -43,6 +56,8 @@ class Contents:
     def parts(self) -> list[Any]:
         """The elements."""
         held = self.container
+        if _is_memory(held):
+            return list(memoryview(held).tobytes())
         return list(held.flat if isinstance(held, np.ndarray) else held)
 
     def put(self, parts: list[Any]) -> None:
@@ -52,6 +67,8 @@ class Contents:
             held = held if held.ndim else held.reshape(1)
             for index, part in zip(np.ndindex(held.shape), parts, strict=True):
                 held[index] = part  # .flat would take apart an array that is to be an element
+        elif _is_memory(held):
+            memoryview(held).cast("B")[:] = bytes(parts)
         elif isinstance(held, array.array):
             held[:] = array.array(held.typecode, parts)
         else:

@@ -118,11 +118,7 @@ class _Run:
             tensor._name = x._name
             return tensor
         if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biufc":
-            if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
-                raise CompileError(
-                    f"an argument of a compiled function is a {type(x).__name__}, which computes "
-                    "otherwise than an array: pass np.asarray(x)"
-                )
+            _plain(x, "an argument of a compiled function")
             return self.stand_in(x, "argument", path, place)
         if x.__class__ in (int, float) and ("argument", place.index) in self.promoted:
             return self.stand_in(x, "number", path, place)
@@ -177,6 +173,7 @@ class _Run:
 
     def replacement(self, value: Any, place: Any, path: str) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+            _plain(value, path)
             return self.stand_in(value, "array", path, place)
         if isinstance(value, np.random.Generator):
             return self.stand_in(value, "generator", path, place)
@@ -239,6 +236,14 @@ class _Run:
             return False
         self.program.updates.append(Update(place, path, result, target))
         return True
+
+
+def _plain(x: Any, said: str) -> None:
+    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+        raise CompileError(
+            f"{said} is a {type(x).__name__}, which computes otherwise than an array: "
+            "take np.asarray(x)"
+        )
 
 
 def _varied(before: Any, after: Any) -> bool:

@@ -3,6 +3,7 @@
 import array
 import collections
 import contextvars
+import ctypes
 import functools
 import io
 import itertools
@@ -155,6 +156,26 @@ def in_a_tensor_of_an_array():
     rates = np.empty(1, object)
     rates[0] = mg.tensor(2.0)
     return lambda x: x * rates[0], lambda: setattr(rates[0], "data", np.array(5.0))
+
+
+def in_an_attribute_of_a_queue():
+    class Queue(collections.deque[float]):
+        rate = 2.0
+
+    queue: Any = Queue([1.0])
+    queue.rate = 2.0
+    return lambda x: x * queue.rate, lambda: setattr(queue, "rate", 5.0)
+
+
+def in_memory():
+    rate = np.full(3, 2.0)
+    view = memoryview(rate)
+    return lambda x: x * view[0], lambda: rate.fill(5.0)
+
+
+def in_a_number_of_c():
+    rate = ctypes.c_double(2.0)
+    return lambda x: x * rate.value, lambda: setattr(rate, "value", 5.0)
 
 
 def behind_the_values_of_a_dict():
@@ -339,6 +360,14 @@ def test_what_moves_on_is_never_a_constant(name):
     assert "made or replaced" in compiled.explain()
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.ma.MaskedArray, np.matrix])
+def test_what_computes_otherwise_than_an_array_is_refused(kind):
+    holder = types.SimpleNamespace(rates=kind([2.0, 3.0, 4.0]))
+    with pytest.raises(CompileError, match=rf"holder\.rates is a {kind.__name__}, which computes"):
+        mg.compile(lambda x: x * holder.rates)(X)
+
+
 @pytest.mark.usefixtures("restored")
 def test_a_step_may_count_in_a_class_and_in_a_context():
     def run(wrap):
@@ -384,14 +413,17 @@ def test_what_a_step_puts_into_queues_are_arrays():
 
 @pytest.mark.parametrize(
     "container",
-    [{1.0}, collections.deque([1.0]), bytearray(b"1"), array.array("d", [1.0]), np.array([None])],
+    [
+        *({1.0}, collections.deque([1.0]), bytearray(b"1"), array.array("d", [1.0])),
+        *(np.array([None]), (ctypes.c_double * 1)(1.0)),
+    ],
     ids=lambda container: type(container).__name__,
 )
 def test_what_can_not_be_compiled_leaves_containers_as_they_were(container):
     before = list(container)
 
     def step(x):
-        if isinstance(container, np.ndarray):
+        if isinstance(container, np.ndarray | ctypes.Array):
             container[0] = 2.0
         else:
             (container.add if isinstance(container, set) else container.append)(2)
