@@ -87,6 +87,12 @@ NOTES: dict[str, str] = {
         "for x, y in mg.data.batches(x, y, batch_size=32): goes through arrays in mini-batches, "
         "and mg.data.train_test_split parts them",
     ),
+    **dict.fromkeys(
+        ["tree", "tree_map", "tree_util", "tree_leaves"],
+        "write {name: f(t) for name, t in tree.items()}; of nested ones minigrad.trees.mapped(f, "
+        "tree) makes the same, and minigrad.trees.leaves(tree) lists what is in them",
+    ),
+    "functional_call": "gradients of a module are asked for as they are: mg.grad(loss)(module)",
     "autograd": "its functions are at the top: mg.grad, mg.vjp, mg.jacobian, mg.hessian",
     "numpy": "its functions are at the top, and np.exp(t) works on tensors, too",
     "special": "its functions are at the top: mg.erf, mg.gammaln, mg.logsumexp",
@@ -180,7 +186,6 @@ WITHIN: dict[str, str] = {
         "a Module finds what is in lists, tuples and dicts: self.heads = {'a': nn.Linear(2, 3)}",
     ),
     "TransformerEncoder": "write nn.Sequential(*layers) of nn.TransformerEncoderLayer",
-    "MultiheadAttention": "write nn.MultiHeadAttention",
 }
 """Name in PyTorch's ``nn`` that is no layer without parameters -> what there is instead."""
 

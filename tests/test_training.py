@@ -1,6 +1,7 @@
 """fit, evaluate and History: what is learnt, recorded, shown, and kept when it is interrupted."""
 
 import math
+import re
 import sys
 from typing import Any
 
@@ -339,6 +340,27 @@ def test_a_stream_that_does_not_fit_is_told(tmp_path):
     save(path, load(path) | {"stream.rng": np.zeros(3, np.uint8)})
     with pytest.raises(StateError, match="state does not fit the random stream 'rng'"):
         other.resume()
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "said"),
+    [
+        ({"optimizer": "adam"}, TypeError, "not 'adam': pass one that holds the model's param"),
+        ({"optimizer": optim.SGD}, TypeError, "such as mg.optim.Adam(model.parameters())"),
+        ({"loss": "mse"}, TypeError, "fit: loss is a function, not 'mse'"),
+        (
+            {"optimizer": optim.SGD(nn.Linear(2, 1, rng=0).parameters(), 0.1)},
+            ValueError,
+            "be learnt: make it anew, SGD(model.parameters())",
+        ),
+        ({"validation_data": (X, Y)}, TypeError, "no parameter 'validation_data': write validat"),
+    ],
+)
+def test_what_would_train_nothing_is_refused(settings, kind, said):
+    model = nn.Linear(2, 1, rng=0)
+    given = {"optimizer": optim.SGD(model.parameters(), 0.1), "loss": mse_loss} | settings
+    with pytest.raises(kind, match=re.escape(said)):
+        fit(model, X, Y, progress=False, **given)
 
 
 def test_a_loss_that_is_not_finite_ends_training_before_it_spoils_the_model():

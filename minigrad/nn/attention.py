@@ -131,6 +131,8 @@ class MultiHeadAttention(Module):
 
         Raises:
             ShapeError: If an input has another number of features, or shapes do not fit.
+            ValueError: If a square mask lets every query read later keys only: PyTorch's causal
+                mask, which means the reverse.
         """
         alone = np.ndim(query) == 2
         q, k, v = (self._heads(part) for part in self._project(query, key, value, alone))
@@ -202,8 +204,20 @@ def _affine(x: Array, weight: Array, bias: Array | None) -> Array:
     return product if bias is None else product + bias
 
 
+def _refuse_reversed(mask: np.ndarray[Any, Any]) -> None:
+    """Raise for ``np.triu(ones, 1)``: taken as it is, a model would read what it is to predict."""
+    n = len(mask)
+    if mask.shape == (n, n) and n > 1 and mask[0, 1:].all() and not np.tril(mask).any():
+        raise ValueError(
+            f"attn_mask {mask.shape} lets queries read later keys only: it is true where a query "
+            "may attend, so pass ~mask, or is_causal=True (PyTorch's layers mean the reverse)"
+        )
+
+
 def _allowed(padding: Any, mask: Any, keys: tuple[int, ...], alone: bool) -> Any:
     """One mask, for ``scaled_dot_product_attention``, of both that a layer takes."""
+    if isinstance(mask, np.ndarray) and mask.dtype.kind == "b" and mask.ndim == 2:
+        _refuse_reversed(mask)
     if padding is None:
         return mask
     padding = np.asarray(padding)
@@ -287,7 +301,11 @@ class TransformerEncoderLayer(Module):
         src_key_padding_mask: Any = None,
         is_causal: bool = False,
     ) -> Any:
-        """Return an array of the shape of ``src``; the masks are those of MultiHeadAttention."""
+        """Return an array of the shape of ``src``; the masks are those of MultiHeadAttention.
+
+        So booleans of ``src_mask`` are true where a place *may* read another, the reverse of
+        PyTorch's; for a causal mask pass ``is_causal=True``.
+        """
         x = in_dtype(src, self.linear1.weight.dtype)
 
         def attend(x: Array) -> Array:

@@ -115,6 +115,26 @@ def _chosen(metrics: Mapping[str, Metric] | None, loss: Loss) -> Mapping[str, Me
     return metrics
 
 
+def _fitting(model: Module, optimizer: Any, loss: Any) -> None:
+    """Refuse what would fail late, or train nothing without a word."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"fit: optimizer is an optimiser, not {optimizer!r}: pass one that holds the model's "
+            "parameters, such as mg.optim.Adam(model.parameters())"
+        )
+    if not callable(loss):
+        raise TypeError(
+            f"fit: loss is a function, not {loss!r}: pass one such as mg.cross_entropy or "
+            "mg.mse_loss"
+        )
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.groups for p in group["parameters"]):
+        raise ValueError(
+            "fit: the optimiser holds no parameter of this model, so nothing would be learnt: "
+            f"make it anew, {type(optimizer).__name__}(model.parameters())"
+        )
+
+
 def _progress(epochs: int, show: bool) -> Any:
     """Return tqdm's bar over the epochs, or a plain range where it is not wanted or not there."""
     if show:
@@ -168,6 +188,8 @@ def fit(
 
     Raises:
         AnomalyError: If a loss is NaN or infinite; parameters are as before the batch that made it.
+        TypeError: If the optimiser is none, or the loss no function.
+        ValueError: If the optimiser holds no parameter of the model, as one made for another has.
 
     >>> from minigrad import nn, optim
     >>> line = nn.Linear(1, 1, rng=0)
@@ -178,6 +200,7 @@ def fit(
     >>> [round(float(value), 2) for value in (line.weight.item(), line.bias.item())]
     [3.0, 1.0]
     """
+    _fitting(model, optimizer, loss)
     chosen = _chosen(metrics, loss)
     history = History() if history is None else history
     stream = np.random.default_rng(rng) if rng is not None else None

@@ -57,6 +57,20 @@ def test_masks_that_do_not_fit_are_refused():
         layer()(X, attn_mask=np.ones((4, 4), bool))
 
 
+def test_the_causal_mask_of_pytorchs_layers_is_refused():
+    reverse = np.triu(np.ones((5, 5), bool), 1)
+    said = r"later keys only: .* so pass ~mask, or is_causal=True"
+    with pytest.raises(ValueError, match=said):
+        layer()(X, attn_mask=reverse)
+    with pytest.raises(ValueError, match=said):
+        nn.TransformerEncoderLayer(6, 3, 8)(X, reverse)
+    causal = layer()(X, is_causal=True).numpy()
+    np.testing.assert_array_equal(layer()(X, attn_mask=~reverse).numpy(), causal)
+    added = np.where(reverse, -np.inf, 0.0)  # numbers mean what PyTorch's mean
+    np.testing.assert_array_equal(layer()(X, attn_mask=added).numpy(), causal)
+    layer()(X[:, :1], attn_mask=np.zeros((1, 1), bool))  # nothing to tell apart by
+
+
 def test_gradients_pass_to_all_three():
     small = nn.MultiHeadAttention(4, 2, dtype=float, rng=0)
     rng = np.random.default_rng(0)
