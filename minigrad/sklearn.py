@@ -228,14 +228,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         """Go once through some of the examples; ``classes`` are all labels that there will be.
 
         Raises:
-            ValueError: If the first call has no ``classes``, or a label is none of them.
+            ValueError: If the first call has no ``classes``, a later one has others, or a label is
+                none of them.
         """
-        first = not hasattr(self, "classes_")
+        first = not hasattr(self, "model_")
         x, y = validate_data(self, X, y, dtype=np.float64, reset=first)
         check_classification_targets(y)
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs classes: all that there will be")
-        known = np.unique(classes) if first else self.classes_
+        known = self.classes_ if classes is None else np.unique(classes)
+        if not first and not np.array_equal(known, self.classes_):
+            raise ValueError(f"classes {known} are not those of the calls before, {self.classes_}")
         y = column_or_1d(y, warn=True)
         if not np.isin(y, known).all():
             raise ValueError(f"labels {np.setdiff1d(y, known)} are none of the classes {known}")

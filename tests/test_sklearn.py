@@ -116,6 +116,8 @@ def test_partial_fit_learns_from_a_stream_of_batches():
     assert regression.score(x, x[:, 0] - x[:, 1]) > 0.95
     with pytest.raises(ValueError, match=r"labels \['no'\] are none of the classes"):
         network.partial_fit(x[:1], ["no"])
+    with pytest.raises(ValueError, match="are not those of the calls before"):
+        network.partial_fit(x, names, classes=["above", "below"])
     with pytest.raises(ValueError, match="early_stopping must be False"):
         network.set_params(early_stopping=True).partial_fit(x, names)
 
