@@ -57,6 +57,10 @@ class ChainedScheduler(Composed):
     [0.5, 0.45, 0.81, 0.729]
     """
 
+    @telling
+    def __init__(self, schedules: Sequence[Schedule]) -> None:
+        super().__init__(schedules)
+
     def step(self) -> None:
         """Step every schedule."""
         for schedule in self.schedules:
@@ -84,7 +88,7 @@ class SequentialLR(Composed):
                 f"SequentialLR: {len(self.schedules)} schedules need {len(self.schedules) - 1} "
                 f"milestones in order, not {self.milestones}"
             )
-        self.schedules[0].restart()
+        self.schedules[bisect_right(self.milestones, 0)].restart()
 
     def step(self) -> None:
         """Step the schedule whose turn it is."""

@@ -116,6 +116,16 @@ def test_schedules_that_cannot_be_are_refused(make, said):
 def test_a_schedules_arguments_of_pytorchs_name_are_told():
     with pytest.raises(TypeError, match=r"CosineAnnealingLR.* no parameter 'T_max': write t_max="):
         optim.CosineAnnealingLR(sgd(), T_max=5)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"ChainedScheduler.* no parameter 'schedulers': write sch"):
+        optim.ChainedScheduler(schedulers=[])  # type: ignore[call-arg]
+
+
+def test_a_milestone_at_the_start_leaves_the_first_schedule_out():
+    optimizer = sgd()
+    schedules = [optim.ConstantLR(optimizer, 0.1, 2), optim.ExponentialLR(optimizer, 0.5)]
+    rates = followed(optim.SequentialLR(schedules, [0]), 2)
+    assert rates == [0.5**k * rates[0] for k in range(3)]
+    assert rates[0] == sgd().learning_rate
 
 
 def test_one_cycle_changes_beta1_where_there_is_one_and_ends():
