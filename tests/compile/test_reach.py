@@ -168,7 +168,7 @@ def in_an_attribute_of_a_queue():
 
 
 def in_memory():
-    rate = np.full(3, 2.0)
+    rate: Any = np.full(3, 2.0)
     view = memoryview(rate)
     return lambda x: x * view[0], lambda: rate.fill(5.0)
 
