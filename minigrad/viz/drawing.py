@@ -97,13 +97,15 @@ def draw(
 def _checked(output: Any, mode: str, theme: str) -> tuple[Tensor, ...]:
     """The outputs, if they can be drawn as asked."""
     if mode not in ("both", "forward", "backward"):
-        raise ValueError(f"mode is 'both', 'forward' or 'backward', not {mode!r}")
+        hint = f": a file is written by draw(...).save({mode!r})" if "." in str(mode) else ""
+        raise ValueError(f"mode is 'both', 'forward' or 'backward', not {mode!r}{hint}")
     if theme not in THEMES:
         raise ValueError(f"theme is {' or '.join(map(repr, THEMES))}, not {theme!r}")
     outputs = output if isinstance(output, tuple) else (output,)
     for tensor in outputs:
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"draw() needs a Tensor, not {type(tensor).__name__}")
+            hint = ": draw what it computes, draw(f(x))" if callable(tensor) else ""
+            raise TypeError(f"draw() needs a Tensor, not {type(tensor).__name__}{hint}")
         if tensor.node is None:
             raise BackwardError(
                 "draw() of a tensor that requires no gradient: nothing was recorded, because no "

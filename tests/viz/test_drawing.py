@@ -158,7 +158,9 @@ def test_the_graph_of_a_gradient_can_be_drawn():
     [
         (lambda: draw(Tensor([1.0])), BackwardError, "requires no gradient"),
         (lambda: draw(np.ones(3)), TypeError, "needs a Tensor, not ndarray"),
-        (lambda: draw(leaf([1.0]), "sideways"), ValueError, "not 'sideways'"),
+        (lambda: draw(np.tanh), TypeError, r"not ufunc: draw what it computes, draw\(f\(x\)\)"),
+        (lambda: draw(leaf([1.0]), "sideways"), ValueError, "not 'sideways'$"),
+        (lambda: draw(leaf([1.0]), "a.svg"), ValueError, r"by draw\(...\).save\('a.svg'\)"),
         (lambda: draw(leaf([1.0]), theme="pink"), ValueError, "not 'pink'"),
         (lambda: draw(leaf([1.0]), inputs=3), TypeError, "a dict from names"),
     ],
