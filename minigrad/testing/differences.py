@@ -243,6 +243,9 @@ def _growth(seen: _Slopes, noise: float, enough: int) -> tuple[bool, str]:
     loud = np.flatnonzero((4.0 * noise / seen.step <= 0.02 * steep) & (steep > 0.0))
     if len(loud) < 3:
         return False, ""
+    heard = 4.0 * noise / seen.step <= 0.02 * steep[loud[-1]]
+    if heard[loud[-1] + 1 :].any():  # it ends at smaller steps, as beside a jump
+        return False, ""
     tail = loud[seen.orders[loud] >= seen.orders[loud[-1]] - 12]
     rates = 1.03 ** np.diff(seen.orders[tail])
     if len(tail) < 3 or not np.all(steep[tail[1:]] >= rates * steep[tail[:-1]]):

@@ -57,6 +57,16 @@ def test_points_without_a_derivative_are_reported(name, seed):
         report.raise_if_failed()
 
 
+@pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6, 1e-8, -1e-5])
+def test_a_jump_nearby_is_no_jump_here(gap):
+    report = check_vjp(np.floor, lambda g, x: g * 0.0, [np.array([1.0 + gap])])
+    assert report.verdict == "pass", report
+    report = check_vjp(np.floor, lambda g, x: g * 1.0, [np.array([1.0 + gap])])
+    assert report.verdict in ("fail", "inconclusive"), report  # it might be x, rounded
+    x = np.array([0.3, -0.2, 1.5, -0.2 + gap])
+    assert gradcheck(np.sort, x, order=2).verdict == "pass"
+
+
 def test_a_kink_does_not_excuse_the_rest():
     report = check_vjp(np.abs, lambda g, x: g * np.where(x > 0, 1.0, -2.0), [np.array([0.0, -2.0])])
     assert report.verdict == "fail"
