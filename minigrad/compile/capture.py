@@ -26,7 +26,7 @@ from minigrad.errors import MinigradError
 from minigrad.primitive import Primitive
 from minigrad.tensor import Tensor
 
-__all__ = ["Cell", "Data", "Grad", "Held", "Item", "Place", "Replaced", "State", "Walk"]
+__all__ = ["Asking", "Cell", "Data", "Grad", "Held", "Item", "Place", "Replaced", "State", "Walk"]
 
 LIMIT = 50_000  # places: a step that can reach more has its data in a global
 MISSING = object()
@@ -123,6 +123,24 @@ class Grad:
     def set(self, value: Any) -> None:
         """Put something there."""
         self.tensor.grad = value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """Whether a Tensor requires a gradient, and the hooks that see it: guarded, never replaced."""
+
+    tensor: Tensor
+
+    def get(self) -> Any:
+        """False, True, or its hooks."""
+        node = self.tensor._node
+        return node is not None and (node.hooks or True)
+
+    def set(self, value: Any) -> None:
+        """Let it require a gradient again, or not, and have these hooks."""
+        self.tensor.requires_grad = value is not False
+        if self.tensor._node is not None:
+            self.tensor._node.hooks = None if value is True else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +251,10 @@ class Walk:
 
     def _places(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
         if isinstance(value, Tensor):
-            yield Data(value, self.owners.get(id(value))), path
+            owner = self.owners.get(id(value))
+            yield Data(value, owner), path
+            if owner is None:
+                yield Asking(value), f"{path}.requires_grad"
             if value._node is not None and value.is_leaf:
                 if value.grad is not None:
                     self.owners[id(value.grad)] = value

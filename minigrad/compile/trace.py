@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.compile.capture import (
+    Asking,
     Data,
     Grad,
     Held,
@@ -205,7 +206,7 @@ class _Run:
                 if place.place.get() is not state.place.tensor:
                     continue  # another Tensor is there: that is an update of the place
             after = place.get()
-            looked_at = isinstance(state.place, Contents | Position)
+            looked_at = isinstance(state.place, Contents | Position | Asking)
             if after is before or (looked_at and after == before):
                 continue
             if looked_at or not self.update(place, state.path, before, after):

@@ -178,6 +178,36 @@ def in_a_number_of_c():
     return lambda x: x * rate.value, lambda: setattr(rate, "value", 5.0)
 
 
+def of_weight(change, hook=None):
+    """A step that gives the gradient of a weight, which stands beside another one."""
+    weight, other = (mg.tensor(np.full(3, 2.0), requires_grad=True) for _ in range(2))
+    remove = hook and weight.register_hook(hook)
+
+    def function(x):
+        weight.grad = other.grad = None
+        (weight * other * x).sum().backward()
+        return x * 0.0 if weight.grad is None else weight.grad
+
+    return function, lambda: change(weight, remove)
+
+
+def in_a_frozen_weight():
+    return of_weight(lambda weight, _: setattr(weight, "requires_grad", False))
+
+
+def in_a_new_hook():
+    return of_weight(lambda weight, _: weight.register_hook(lambda g: g * 5.0))
+
+
+def in_a_hook_that_is_removed():
+    return of_weight(lambda _, remove: remove(), lambda g: g * 5.0)
+
+
+def in_what_a_hook_reads():
+    rates = {"a": 2.0}
+    return of_weight(lambda *_: rates.update(a=5.0), lambda g: g * rates["a"])
+
+
 def behind_the_values_of_a_dict():
     rates = {"a": 2.0}
     values = rates.values()
@@ -358,6 +388,42 @@ def test_what_moves_on_is_never_a_constant(name):
         np.testing.assert_array_equal(compiled(X + k), (X + k) * read(twin))
     assert compiled.traces == 6
     assert "made or replaced" in compiled.explain()
+
+
+def test_weights_that_are_frozen_for_a_while_and_hooks_of_one_call():
+    weight, other = (mg.tensor(np.full(3, 2.0), requires_grad=True) for _ in range(2))
+
+    def step(x):
+        weight.grad = other.grad = None
+        weight.requires_grad = False
+        (weight * other * x).sum().backward()
+        weight.requires_grad = True
+        remove = other.register_hook(lambda g: g * 3.0)
+        (weight * other * x).sum().backward()
+        remove()
+        return weight.grad, other.grad
+
+    compiled = mg.compile(step)
+    for k in range(5):
+        told, others = compiled(X[0] + k), step(X[0] + k)
+        for a, b in zip(told, others, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy())
+    assert compiled.traces <= 3
+
+
+def test_what_can_not_be_compiled_freezes_nothing():
+    weight = mg.tensor(np.full(3, 2.0), requires_grad=True)
+    remove = weight.register_hook(lambda g: g * 3.0)
+
+    def step(x):
+        remove()
+        weight.requires_grad = False
+        return float(x.sum())
+
+    with pytest.raises(CompileError):
+        mg.compile(step)(X)
+    (weight * 2.0).sum().backward()
+    np.testing.assert_array_equal(weight.grad.numpy(), np.full(3, 6.0))
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
