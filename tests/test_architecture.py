@@ -71,6 +71,11 @@ def test_every_module_has_a_layer():
     assert tops <= set(rank())
 
 
+def test_the_guide_tells_the_layers_as_they_are():
+    told = "".join(f"    {layer.replace(' | ', ' · ')}\n" for layer in LAYERS["layers"])
+    assert f"\n\n{told}\n" in (ROOT / "docs" / "contributing.md").read_text()
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_layers_point_down(source):
     heights = rank()
