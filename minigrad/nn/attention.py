@@ -55,6 +55,7 @@ class MultiHeadAttention(Module):
     (3, 2, 5, 5)
     """
 
+    in_proj_weight: Parameter  # not where keys or values have features of their own
     in_proj_bias: Parameter | None
 
     @telling

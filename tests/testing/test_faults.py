@@ -74,7 +74,7 @@ RIGHT: dict[str, Any] = {
     ),
     "many elements, sorted": (
         np.sort,
-        lambda g, x: np.put_along_axis(z := np.zeros_like(x), np.argsort(x), g, 0) or z,
+        lambda g, x: np.put_along_axis(z := np.zeros_like(x), np.argsort(x), g, 0) or z,  # type: ignore[func-returns-value]
         [RNG.normal(size=30_000)],
     ),
     "a large offset": (lambda x: x * x + 1e8, lambda g, x: 2 * g * x, [X]),

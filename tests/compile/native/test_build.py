@@ -212,7 +212,7 @@ def test_without_numba_it_says_what_to_install(monkeypatch):
 
 def test_other_backends_are_named():
     with pytest.raises(ValueError, match="'numpy' or 'native', not 'fast'"):
-        mg.compile(lambda x: x, backend="fast")  # type: ignore[arg-type]
+        mg.compile(lambda x: x, backend="fast")  # type: ignore[call-overload]
 
 
 def test_numpy_has_no_native_source():
