@@ -412,7 +412,7 @@ def test_weights_that_are_frozen_for_a_while_and_hooks_of_one_call():
 
 
 def test_what_can_not_be_compiled_freezes_nothing():
-    weight = mg.tensor(np.full(3, 2.0), requires_grad=True)
+    weight: Any = mg.tensor(np.full(3, 2.0), requires_grad=True)
     remove = weight.register_hook(lambda g: g * 3.0)
 
     def step(x):
