@@ -100,9 +100,14 @@ def _misfit(
 ) -> Exception:
     """Why labels do not fit logits or log-probabilities of a shape."""
     if labels.shape == shape[:-1]:
-        return TypeError(f"{name}: class labels are integers, not {labels.dtype}")
+        return TypeError(
+            f"{name}: class labels are integers, not {labels.dtype}: pass labels.astype(int)"
+        )
     if soft and labels.shape == shape:
-        return TypeError(f"{name}: probabilities are floating, not {labels.dtype}")
+        return TypeError(
+            f"{name}: probabilities are floating, not {labels.dtype}: pass labels.astype(float), "
+            "or labels.argmax(axis=-1) of ones and zeros"
+        )
     said = f"{name}: labels {labels.shape} for {what} {shape}: pass integers of shape {shape[:-1]}"
     if soft:
         said += f", or probabilities of shape {shape}"
