@@ -245,7 +245,7 @@ def test_labels_of_the_wrong_dtype_are_refused():
         F.cross_entropy(LOGITS, LABELS.astype(float))
     with pytest.raises(TypeError, match="class labels are integers, not bool"):
         F.cross_entropy(LOGITS, LABELS.astype(bool))
-    with pytest.raises(TypeError, match=r"floating, not int64: pass labels\.astype\(float\), or labels"):
+    with pytest.raises(TypeError, match=r"not int64: pass labels\.astype\(float\), or labels"):
         F.cross_entropy(LOGITS, np.eye(4, dtype=int)[LABELS])
 
 
