@@ -46,7 +46,7 @@ class Contents:
         if isinstance(held, np.ndarray) and held.dtype.kind != "O":
             return _told(held)
         if _is_memory(held):
-            return str(memoryview(held).tobytes())
+            return str(hash(memoryview(held).tobytes()))
         items = [_told(x) for x in self.parts()]
         return str(sorted(items) if isinstance(held, set) else items)
 
@@ -88,7 +88,7 @@ def _told(x: Any) -> str:
     if isinstance(x, PLAIN):
         return repr(x)
     if isinstance(x, np.ndarray) and x.dtype.kind != "O":
-        return f"{x.dtype} {x.shape} {x.tobytes()!r}"
+        return f"{x.dtype} {x.shape} {hash(x.tobytes())}"  # of many numbers the text takes long
     if type(x) is tuple:
         return f"({', '.join(map(_told, x))})"
     return f"#{id(x)}"
