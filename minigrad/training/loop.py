@@ -187,7 +187,8 @@ def fit(
         history: Where to write; keeps what happened if training is interrupted.
 
     Raises:
-        AnomalyError: If a loss is NaN or infinite; parameters are as before the batch that made it.
+        AnomalyError: If a loss is NaN or infinite; parameters are as before the batch that made it,
+            but running statistics, as those of BatchNorm, have seen it.
         TypeError: If the optimiser is none, or the loss no function.
         ValueError: If the optimiser holds no parameter of the model, as one made for another has.
 
