@@ -42,6 +42,8 @@ def explained(
             message = matmul_message(*operands)
         elif isinstance(primitive.kernel, np.ufunc) or primitive.name in ("where", "clip"):
             message = broadcast_message(primitive.name, operands)
+            if message and "hint" not in message and primitive is ops.multiply:
+                message += _product_hint(*operands)
         if message:
             shape_error = ShapeError(message + where)
             shape_error.operands = tuple(operands)
@@ -49,6 +51,14 @@ def explained(
     signature = ", ".join(f"{operand} {operand.dtype}".rstrip() for operand in operands)
     error.add_note(f"  while computing {primitive.name}({signature}){where}")
     return error
+
+
+def _product_hint(a: Operand, b: Operand) -> str:
+    """What to write where ``*`` stands between matrices that ``@`` would multiply."""
+    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[0]:
+        return ""
+    shape = a.shape[0], b.shape[1]
+    return f"\n  hint: the matrix product fits: {a} @ {b} -> {shape}"
 
 
 def silent_array(frame: FrameType | None) -> str:

@@ -32,6 +32,15 @@ def hint_of(message):
     return expression, promise
 
 
+def test_a_product_by_element_of_what_fits_as_matrices_says_so():
+    x, w = named("x", 4, 3), named("w", 3, 2)
+    said = message_of(ShapeError, lambda: x * w)
+    assert said.endswith("\n  hint: the matrix product fits: x (4, 3) @ w (3, 2) -> (4, 2)")
+    assert (x @ w).shape == (4, 2)
+    assert "hint" not in message_of(ShapeError, lambda: x + w)
+    assert "hint" not in message_of(ShapeError, lambda: x * named("w", 4, 2))
+
+
 MATMULS = [
     (
         (3, 4),
