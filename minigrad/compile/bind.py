@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import random
 from minigrad.compile.capture import Data, Held
-from minigrad.compile.guards import Bound, assign, read, source_of_guard
+from minigrad.compile.guards import Bound, Condition, assign, conditions, read, source_of_guard
 from minigrad.compile.outcome import Leaf
 from minigrad.compile.places import Argument, Stream, TensorPlace
 from minigrad.compile.program import Input, Update, Value
@@ -21,13 +21,14 @@ from minigrad.compile.trace import Recorded
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import with_paths
 
-__all__ = ["DECIDED", "MISS", "Miss", "bind"]
+__all__ = ["DECIDED", "MISS", "UNLIKE", "Miss", "bind", "holders_of", "indented"]
 
 
 class Miss:
     """What a call returns that the program is not for; nothing has changed then."""
 
 
+UNLIKE = "(KeyError, IndexError, AttributeError, TypeError)"  # what a look at another place raises
 MISS, DECIDED = Miss(), Miss()  # a guard did not hold; the guards did, but a check of data did not
 
 
@@ -36,20 +37,42 @@ def bind(recorded: Recorded, source: str, functions: dict[str, Any]) -> Callable
     return Binder(recorded).make(source, functions)
 
 
+def _own_holders() -> int:
+    """How many of those that ``getrefcount`` counts are its argument and one local variable."""
+    thing = object()
+    return sys.getrefcount(thing)  # an argument may be borrowed, depending on the Python
+
+
+OWN = _own_holders()
+
+
 class _Never(Exception):
     """What a program without checks raises: nothing."""
 
 
 class Binder:
-    """Lines of the generated function."""
+    """Lines of the generated function.
+
+    Attributes:
+        guards: What returns ``MISS``, and takes the inputs.
+        found: Guards of what stays where it is, and what takes the arrays that are overwritten.
+        before: What follows once no guard can fail any more.
+        claims: What makes sure of the arrays that are overwritten.
+        after: What follows the program.
+        names: Of the program's inputs.
+        lasts: Lists of one that keep the arrays that are overwritten, by number of input.
+    """
 
     def __init__(self, recorded: Recorded) -> None:
         self.recorded, self.program = recorded, recorded.program
         self.bound = Bound()
         self.guards: list[str] = []
+        self.found: list[str] = []
         self.before: list[str] = []
+        self.claims: list[str] = []
         self.after: list[str] = []
         self.names: list[str] = []
+        self.lasts: dict[int, str] = {}
         self.targets = {u.target for u in self.program.updates if u.in_place}
 
     def make(self, source: str, functions: dict[str, Any]) -> Callable[..., Any]:
@@ -57,12 +80,10 @@ class Binder:
         module: dict[str, Any] = {**functions}
         exec(compile(source, f"<compiled {self.program.name}>", "exec"), module)
         self.arguments()
-        self.guards += source_of_guard(self.recorded, self.bound)
+        self.reached(conditions(self.recorded, self.bound))
         for i, given in enumerate(self.program.inputs):
             self.input(i, given)
-        lines = ["def call(args, kwargs):", "    try:", *(f"    {line}" for line in self.guards)]
-        lines += ["    except (KeyError, IndexError, AttributeError, TypeError):"]
-        lines += ["        return MISS", *self.before, *self.run()]
+        lines = ["def call(args, kwargs):", *self.lines()]
         space = {
             **self.bound.namespace,
             "MISS": MISS,
@@ -82,7 +103,23 @@ class Binder:
         call: Callable[..., Any] = space["call"]
         return call
 
+    def lines(self) -> list[str]:
+        """The function's body."""
+        return [
+            "    try:",
+            *indented(self.guards + self.found),
+            f"    except {UNLIKE}:",
+            "        return MISS",
+            *self.before,
+            *self.claims,
+            *self.run(),
+        ]
+
     # What is handed in
+
+    def reached(self, found: list[Condition]) -> None:
+        """Guard what can be reached."""
+        self.found += source_of_guard(found)
 
     def arguments(self) -> None:
         """Guard the arguments, and take their arrays."""
@@ -104,17 +141,17 @@ class Binder:
             if isinstance(was, Tensor):
                 self.guards.append(f"    a{i} = a{i}._data")
             if isinstance(array, np.ndarray | np.generic):
-                self.form(f"a{i}", array.shape, array.dtype)
+                self.guards += self.form(f"a{i}", array.shape, array.dtype)
             elif i not in inputs:
                 known = self.bound.name(was)
                 test = f"a{i} is {known} or same({known}, a{i})"
                 self.guards += [f"    if not ({test}):", "        return MISS"]
 
-    def form(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        """Guard the shape and dtype of an array."""
+    def form(self, name: str, shape: tuple[int, ...], dtype: Any) -> list[str]:
+        """What guards the shape and dtype of an array."""
         kind = self.bound.name(dtype)
         test = f"{name}.shape == {shape!r} and ({name}.dtype is {kind} or {name}.dtype == {kind})"
-        self.guards += [f"    if not ({test}):", "        return MISS"]
+        return [f"    if not ({test}):", "        return MISS"]
 
     def containers(self, tree: Any, path: str) -> None:
         """Guard how the arguments are nested."""
@@ -129,6 +166,7 @@ class Binder:
     def input(self, i: int, given: Input) -> None:
         """Read one input, and guard its form."""
         place, value = given.place, given.value
+        lines = self.found if value in self.targets else self.guards
         if isinstance(place, Argument):
             self.names.append(f"a{place.index}")
             return
@@ -136,59 +174,52 @@ class Binder:
             self.before.append(f"    v{i} = random._GENERATOR.get() or random._DEFAULT[0]")
             self.names.append(f"v{i}")
             return
+        self.names.append(f"v{i}")
+        if value in self.targets and given.kind == "gradient":
+            self.lent(i, given)
+            return
         if isinstance(place, Held):
-            self.guards += [
+            lines += [
                 f"    h{i} = {read(place.place, self.bound)}",
                 f"    if h{i}.__class__ is not Tensor or h{i}._node is not None:",
                 "        return MISS",
                 f"    v{i} = h{i}._data",
             ]
         else:
-            self.guards.append(f"    v{i} = {read(place, self.bound)}")
-        self.names.append(f"v{i}")
+            lines.append(f"    v{i} = {read(place, self.bound)}")
         if value.weak:
             kind = value.weak.__name__
             self.guards += [f"    if v{i}.__class__ is not {kind}:", "        return MISS"]
         elif value.dtype is None:
             kind = self.bound.name(np.random.Generator)
             self.guards += [f"    if not isinstance(v{i}, {kind}):", "        return MISS"]
-        elif value in self.targets and given.kind == "gradient":
-            self.lent(i, given)
         elif value in self.targets:
             self.donated(i, given)
         else:
-            self.form(f"v{i}", value.shape, value.dtype)
+            lines += self.form(f"v{i}", value.shape, value.dtype)
 
     def donated(self, i: int, given: Input) -> None:
         """An array that is overwritten, unless somebody else holds it, too: then a copy is."""
         # A list of one keeps the array that was checked last: the same one needs no second look.
-        last = self.bound.name([None], "last")
-        value, place = given.value, given.place
-        self.guards.append(f"    if v{i} is not {last}[0]:")
-        mark = len(self.guards)
-        self.form(f"v{i}", value.shape, value.dtype)
-        self.guards[mark:] = [f"    {line}" for line in self.guards[mark:]]
-        # Held by: its place (and a leaf's vertex), the list, the variable, getrefcount's argument.
-        holders = 5 if isinstance(place, Data) else 4
-        if isinstance(place, Data) and place.tensor._node is None:
-            holders -= 1
-        at = self.bound.name(place, "place")
-        self.before += [
-            f"    if v{i} is not {last}[0]:",
-            f"        v{i} = {last}[0] = owned(v{i}, {at})",
-            f"    elif getrefcount(v{i}) > {holders}:",
+        last = self.lasts[i] = self.bound.name([None], "last")
+        self.found.append(f"    if v{i} is not {last}[0]:")
+        self.found += indented(self.form(f"v{i}", given.value.shape, given.value.dtype))
+        at = self.bound.name(given.place, "place")
+        holders = holders_of(given.place) + OWN
+        self.claims += [
+            f"    if v{i} is not {last}[0] or getrefcount(v{i}) > {holders}:",
             f"        v{i} = {last}[0] = owned(v{i}, {at})",
         ]
 
     def lent(self, i: int, given: Input) -> None:
         """The array of the last gradient, unless somebody else holds it: then a new one."""
-        last = self.bound.name([None], "last")
+        last = self.lasts[i] = self.bound.name([None], "last")
         value, owner = given.value, self.bound.name(given.place.owner, "t")
-        self.guards.append(f"    g{i} = {owner}.grad")
+        self.found += [f"    g{i} = {owner}.grad", f"    v{i} = g{i}._data"]
         shape, kind = value.shape, self.bound.name(value.dtype)
-        mine = f"v{i} is {last}[0] and getrefcount(v{i}) <= 4 and getrefcount(g{i}) <= 3"
-        self.before += [
-            f"    n{i} = not ({mine} and g{i}._node is None)",
+        alone = f"getrefcount(v{i}) <= {2 + OWN} and getrefcount(g{i}) <= {1 + OWN}"
+        self.claims += [
+            f"    n{i} = not (v{i} is {last}[0] and {alone} and g{i}._node is None)",
             f"    if n{i}:",
             f"        v{i} = {last}[0] = empty({shape!r}, {kind})",
         ]
@@ -275,6 +306,16 @@ class Binder:
         kind = self.bound.name(type(tree))
         fields = ", ".join(f"{k}={self.tree(v)}" for k, v in vars(tree).items())
         return f"{kind}({fields})"
+
+
+def holders_of(place: Any) -> int:
+    """How many hold an array that is overwritten: its place, a leaf's vertex, and a list here."""
+    return 3 if isinstance(place, Data) and place.tensor._node is not None else 2
+
+
+def indented(lines: list[str]) -> list[str]:
+    """Lines one level deeper."""
+    return [f"    {line}" for line in lines]
 
 
 def _after_a_draw(functions: list[str]) -> list[str]:

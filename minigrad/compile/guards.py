@@ -1,23 +1,25 @@
 """Whether a call may run a compiled program: what it was traced with must still be so.
 
-:func:`mismatch` looks at everything and says what differs; :func:`source_of_guard` writes the same
-as straight-line code, which takes a few microseconds.
+:func:`mismatch` looks at everything and says what differs; :func:`conditions` has the same one by
+one, and :func:`source_of_guard` writes them as straight-line code, which takes microseconds.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.compile.capture import (
     MISSING,
+    Asking,
     Cell,
     ClassItem,
     Data,
     Grad,
     Item,
     Slot,
+    State,
     Variable,
 )
 from minigrad.compile.contents import PLAIN, Position, same_keys
@@ -28,7 +30,16 @@ from minigrad.graph import RECORDING
 from minigrad.tensor import Tensor
 from minigrad.trees import with_paths
 
-__all__ = ["Bound", "assign", "mismatch", "same", "source_of_guard"]
+__all__ = [
+    "Bound",
+    "Condition",
+    "Length",
+    "assign",
+    "conditions",
+    "mismatch",
+    "same",
+    "source_of_guard",
+]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -176,6 +187,9 @@ def read(place: Any, bound: Bound) -> str:
         return f"{bound.name(place.tensor, 't')}.grad"
     if isinstance(place, Slot):
         return f"{bound.name(place.owner)}.{place.name}"
+    if isinstance(place, Asking):
+        node = f"{bound.name(place.tensor, 't')}._node"
+        return f"({node} is not None and ({node}.hooks or True))"
     if isinstance(place, ClassItem):
         return f"{bound.name(place.owner)}.__dict__[{place.name!r}]"
     if isinstance(place, Variable):
@@ -197,40 +211,76 @@ def _missing(place: Any, bound: Bound) -> str:
     return f"{bound.name(place, 'place')}.get() is {bound.name(MISSING)}"
 
 
-def source_of_guard(recorded: Recorded, bound: Bound) -> list[str]:
-    """Lines that return ``MISS`` unless a call is like the one that was traced."""
-    tests = [f"RECORDING.get() is {recorded.recording}"]
+class Length(NamedTuple):
+    """How many entries a dict or a list has."""
+
+    container: Any
+
+
+class Condition(NamedTuple):
+    """One condition of a guard.
+
+    Attributes:
+        text: As Python.
+        place: If the condition is that a place holds one object, that place, or a length.
+        value: That object, or the length.
+    """
+
+    text: str
+    place: Any = None
+    value: Any = None
+
+
+def conditions(recorded: Recorded, bound: Bound) -> list[Condition]:
+    """All that has to hold for a call to be like the one that was traced."""
+    found = [Condition(f"RECORDING.get() is {recorded.recording}")]
     inputs = {id(i.place) for i in recorded.program.inputs} | _lifted(recorded)
+    looked_up = {id(i.place.owner) for i in recorded.program.inputs if isinstance(i.place, Data)}
     for container, _ in recorded.walk.sizes:
-        tests.append(f"len({bound.name(container, 'c')}) == {len(container)}")
+        size = len(container)
+        found.append(
+            Condition(f"len({bound.name(container, 'c')}) == {size}", Length(container), size)
+        )
     for state in recorded.walk.states:
-        place, value = state.place, state.value
+        place = state.place
         if isinstance(place, Data | Position) or id(place) in inputs:
             continue
-        if isinstance(place, Grad):
-            sign = "is" if value is None else "is not"
-            tests.append(f"{read(place, bound)} {sign} None")
-        elif value is MISSING:
-            tests.append(_missing(place, bound))
-        elif _handed_in(value):
-            tests.append(f"{read(place, bound)}.__class__ is {bound.name(type(value))}")
-        elif isinstance(value, tuple):
-            known = bound.name(value)
-            tests.append(
-                f"({read(place, bound)} is {known} or holds({known}, {read(place, bound)}))"
-            )
-        elif isinstance(place, ClassItem):
-            raw = vars(place.owner).get(place.name)  # what stands around a function, too
-            tests.append(f"{read(place, bound)} is {bound.name(raw)}")
-        elif isinstance(value, PLAIN) and value is not None and not isinstance(value, bool):
-            known, now = bound.name(value), read(place, bound)
-            tests.append(f"({now} is {known} or same({known}, {now}))")
-        else:
-            known = repr(value) if value is None or isinstance(value, bool) else bound.name(value)
-            tests.append(f"{read(place, bound)} is {known}")
+        if isinstance(place, Grad) and state.value is not None and id(place.tensor) in looked_up:
+            continue  # its array is looked up, which fails if there is none
+        found.append(_condition(state, bound))
     bound.namespace.update(holds=_holds, same=same, RECORDING=RECORDING)
+    return found
+
+
+def _condition(state: State, bound: Bound) -> Condition:
+    """The condition that a place is as it was."""
+    place, value = state.place, state.value
+    if value is MISSING:
+        return Condition(_missing(place, bound))
+    now = read(place, bound)
+    if isinstance(place, Grad):
+        return Condition(f"{now} {'is' if value is None else 'is not'} None")
+    if _handed_in(value):
+        return Condition(f"{now}.__class__ is {bound.name(type(value))}")
+    if isinstance(value, tuple):
+        known = bound.name(value)
+        return Condition(f"({now} is {known} or holds({known}, {now}))", place, value)
+    if isinstance(place, ClassItem):
+        raw = vars(place.owner).get(place.name)  # what stands around a function, too
+        return Condition(f"{now} is {bound.name(raw)}")
+    if value is None or isinstance(value, bool):
+        return Condition(f"{now} is {value!r}", place, value)
+    known = bound.name(value)
+    if isinstance(value, PLAIN):
+        return Condition(f"({now} is {known} or same({known}, {now}))", place, value)
+    return Condition(f"{now} is {known}", place, value)
+
+
+def source_of_guard(conditions: list[Condition]) -> list[str]:
+    """Lines that return ``MISS`` unless all of the conditions hold."""
+    texts = [condition.text for condition in conditions]
     lines = []
-    for start in range(0, len(tests), 40):
-        test = "\n        and ".join(tests[start : start + 40])
+    for start in range(0, len(texts), 40):
+        test = "\n        and ".join(texts[start : start + 40])
         lines += [f"    if not ({test}):", "        return MISS"]
     return lines

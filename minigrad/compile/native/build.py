@@ -6,21 +6,19 @@ import importlib.util
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minigrad.compile.bind import Binder
 from minigrad.compile.literals import amount
-from minigrad.compile.native.disk import source_file
+from minigrad.compile.native.binder import NativeBinder
+from minigrad.compile.native.machine import compiled
 from minigrad.compile.native.memory import LINE
 from minigrad.compile.native.module import Module
 from minigrad.compile.native.wrapper import Wrapper
-from minigrad.compile.outcome import Leaf
-from minigrad.compile.program import Input, Value
+from minigrad.compile.program import Value
 from minigrad.compile.trace import Recorded
 
 __all__ = ["Native", "build", "require_numba"]
@@ -50,7 +48,8 @@ class Native:
 
     def bind(self, recorded: Recorded) -> Callable[..., Any]:
         """The function that guards a call and runs it."""
-        return _Binder(recorded, self).make(self.wrapper.source, self.space)
+        binder = NativeBinder(recorded, self.wrapper, self.module, self.space, self.table)
+        return binder.make(self.wrapper.source, self.space)
 
     def explained(self) -> list[str]:
         """What is machine code and what is not, in a few lines."""
@@ -84,7 +83,7 @@ def build(recorded: Recorded) -> Native:
     module = Module(program, recorded.tape.titles, vectors, _blas())
     wrapper = Wrapper(module)
     start = time.perf_counter()
-    regions, kept = _regions(module, tools)
+    regions, kept = _regions(module)
     seconds = time.perf_counter() - start
     space = {**wrapper.namespace(), **regions}
     table = _memory(module, wrapper, space)
@@ -114,23 +113,16 @@ def _cores() -> Any:
     return range(os.cpu_count() or 1)
 
 
-def _regions(module: Module, tools: Any) -> tuple[dict[str, Any], bool]:
+def _regions(module: Module) -> tuple[dict[str, Any], bool]:
     """Compile the regions, or find them compiled; and whether they were kept on disk."""
     if not module.regions:
         return {}, True
-    path = source_file(module.source, *tools.versions())
-    text, name = module.source, str(path)
-    if path is None:
-        text, name = text.replace("cache=True, ", ""), f"<native {module.program.name}>"
     shown = sys.stderr is not None and sys.stderr.isatty()
     if shown:
         print(f"compiling {module.program.name} to machine code ...", end="", file=sys.stderr)
         sys.stderr.flush()
-    space: dict[str, Any] = {"__name__": __name__}
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Numba's own, such as a folder that went away
-        exec(compile(text, name, "exec"), space)
+    space = compiled(module.source, module.program.name)
     if shown:
         print(f" {time.perf_counter() - start:.1f} s", file=sys.stderr)
     functions = {region.name: space[region.name] for region in module.regions}
@@ -162,63 +154,3 @@ def _seen(held: Any, at: int, value: Value) -> Any:
     """A value in memory as an array."""
     assert value.dtype is not None
     return held[at : at + value.nbytes].view(value.dtype).reshape(value.shape)
-
-
-class _Binder(Binder):
-    """Guards and inputs, with the addresses of what is overwritten kept in a table."""
-
-    def __init__(self, recorded: Recorded, native: Native) -> None:
-        super().__init__(recorded)
-        self.native, self.table = native, native.table
-        self.slots = {v: k for k, v in enumerate(native.module.memory.table) if v is not None}
-
-    def run(self) -> list[str]:
-        """Call machine code at once where the function around it does nothing else."""
-        called = self.native.wrapper.direct(dict(zip(self.inputs(), self.names, strict=True)))
-        if called is None:
-            return super().run()
-        space = self.native.space
-        self.bound.namespace.update({n: space[n] for n in ("TABLE", "required", "np")})
-        self.bound.namespace.update({r.name: space[r.name] for r in self.native.module.regions})
-        plain, required, rest = called
-        tree = self.recorded.tree
-        if isinstance(tree, Leaf) and tree.kind == "tensor":  # made of a float as of a float64
-            rest = [line for line in rest if "np.float64(" not in line]
-        lines = ["    try:", "        try:", f"            {plain}"]
-        lines += ["        except TypeError:", f"            {required}"]
-        lines += ["    except Missed:", "        return DECIDED"]
-        lines += [f"    {line}" for line in rest]
-        return [*lines, *self.after, f"    return {self.result()}"]
-
-    def inputs(self) -> list[Value]:
-        """Values of the program's inputs, in order."""
-        return [given.value for given in self.program.inputs]
-
-    def donated(self, i: int, given: Input) -> None:
-        """Note the address of an array that is overwritten."""
-        mark = len(self.before)
-        super().donated(i, given)
-        self.addressed(i, given, mark)
-
-    def lent(self, i: int, given: Input) -> None:
-        """Note the address of the array of the last gradient."""
-        mark, before = len(self.before), len(self.guards)
-        super().lent(i, given)
-        # One look at the gradient serves both: its array, and whether others hold it.
-        taken, looked = self.guards[before - 1], self.guards[before:]
-        if taken.endswith(".grad._data"):
-            self.guards[before - 1 :] = [*looked, f"    v{i} = g{i}._data"]
-        self.addressed(i, given, mark)
-
-    def addressed(self, i: int, given: Input, mark: int) -> None:
-        """Follow each line that chooses another array by one that looks up its address."""
-        slot = self.slots.get(given.value)
-        if slot is None:
-            return
-        table = self.bound.name(self.table, "table")
-        lines = []
-        for line in self.before[mark:]:
-            lines.append(line)
-            if line.lstrip().startswith(f"v{i} = "):
-                lines.append(f"        {table}[{slot}] = v{i}.ctypes.data")
-        self.before[mark:] = lines

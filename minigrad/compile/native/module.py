@@ -307,6 +307,9 @@ class Module:
             names.append(self.names[value])
         lines = [f'@njit(({", ".join(kinds)},), cache=True, error_model="numpy")']
         lines += [f"def {region.name}({', '.join(names)}):"]
+        tests = [test for v in region.arrays if v not in region.written for test in self.lies(v)]
+        if tests:  # is called again with arrays in C order
+            lines += [f"    if {' or '.join(tests)}:", "        raise TypeError"]
         lines += ["    addresses = pointer(table, np.int64)"]
         for (store, kind), name in region.pointers.items():
             lines += self.bound(store, kind, name, region)
@@ -314,6 +317,18 @@ class Module:
         if region.returns:
             lines.append(f"    return {', '.join(self.element(v, region) for v in region.returns)}")
         return lines
+
+    def lies(self, value: Value) -> list[str]:
+        """What tells that an array that is handed over is not in C order, or not aligned."""
+        name, dtype = f"{self.names[value]}_array", value.dtype
+        assert dtype is not None
+        tests, stride = [], dtype.itemsize
+        for axis in reversed(range(len(value.shape))):
+            if value.shape[axis] > 1:  # else NumPy may have anything there
+                tests.append(f"{name}.strides[{axis}] != {stride}")
+            stride *= value.shape[axis]
+        tests += [f"address({name}) % {dtype.alignment} != 0"] * (dtype.alignment > 1)
+        return tests if stride else []
 
     def bound(self, store: Any, kind: str, name: str, region: Region) -> list[str]:
         """Statements that give a pointer its name."""
