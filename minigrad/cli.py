@@ -82,7 +82,8 @@ def _add_demo(commands: Any) -> None:
         "--backend",
         choices=("numpy", "native"),
         default="numpy",
-        help="what --compile makes of the step: NumPy, or machine code (minigrad[native])",
+        help="what --compile makes of the step: NumPy, or machine code (minigrad[native]), which "
+        "needs no --compile beside it",
     )
     demo.add_argument(
         "--out",
@@ -183,7 +184,7 @@ def _train(
     model: nn.Module, history: mg.History, train: Any, test: Any, options: argparse.Namespace
 ) -> bool:
     """Fit the model and return whether it was let finish."""
-    if options.compile:
+    if options.compile or options.backend == "native":
         return _train_compiled(model, history, train, test, options)
     start = time.perf_counter()
     try:
