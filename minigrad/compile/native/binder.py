@@ -23,12 +23,11 @@ class WatchingBinder(Binder):
     def __init__(self, recorded: Recorded) -> None:
         super().__init__(recorded)
         self.watch = watch_of(self.program)
-        self.noted: list[str] = []
 
     def reached(self, found: list[Condition]) -> None:
         """Guard what can be reached: what is watched only if the watch sees a change."""
         watch = self.watch
-        watched = [watch is not None and watch.test(test) for test in found]
+        watched = [watch is not None and watch.condition(test) for test in found]
         pairs = list(zip(found, watched, strict=True))
         self.guards += source_of_guard([test for test, seen in pairs if not seen])
         self.found += source_of_guard([test for test, seen in pairs if seen])
@@ -42,7 +41,7 @@ class WatchingBinder(Binder):
             unchanged=unchanged(), ROWS=watch.address, rows=watch.rows, watched=watch.kept
         )
         trusted = f"    rows[0] = {watch.count}"
-        self.after = ["    if not still:", *indented([*self.after, *self.noted, trusted])]
+        self.after = ["    if not still:", *indented([*self.after, *watch.notes, trusted])]
         return [
             "    try:",
             *indented(self.guards),
@@ -68,17 +67,13 @@ class WatchingBinder(Binder):
         """Watch an array that is overwritten, and where it stands."""
         super().donated(i, given)
         if self.watch is not None:
-            self.noted += self.watch.owned(given.place, holders_of(given.place), f"v{i}")
+            self.watch.owned(given.place, holders_of(given.place), f"v{i}")
 
     def lent(self, i: int, given: Input) -> None:
         """Watch the array of the last gradient, and the gradient."""
         super().lent(i, given)
         if self.watch is not None:
-            owner = given.place.owner
-            self.noted += [
-                f"    g{i} = {self.bound.name(owner, 't')}.grad",
-                *self.watch.lent(owner, f"v{i}", f"g{i}"),
-            ]
+            self.watch.lent(given.place.owner, f"v{i}", f"g{i}")
 
 
 class NativeBinder(WatchingBinder):

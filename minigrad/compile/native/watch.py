@@ -13,13 +13,14 @@ import ctypes
 from array import array
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from minigrad.compile.capture import Cell, Data, Item
+from minigrad.compile.capture import Asking, Cell, Data, Item
 from minigrad.compile.guards import Condition, Length
 from minigrad.compile.program import Program
+from minigrad.graph import Node
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["Distances", "Watch", "distances", "watch_of"]
@@ -35,6 +36,7 @@ class Distances:
     data: int
     node: int
     grad: int
+    hooks: int
 
 
 @cache
@@ -45,15 +47,21 @@ def distances() -> Distances | None:
     for _ in range(3):  # an object that 1, 2 and 3 hold
         counts.append(ctypes.c_int32.from_address(id(held[0])).value)
         held.append(held[0])
-    data, node, grad = np.zeros(2), object(), wrap(np.zeros(2))
-    tensor: Any = wrap(data, node)  # type: ignore[arg-type]
-    tensor.grad = grad
-    size = ctypes.sizeof(ctypes.c_void_p)
-    words = (ctypes.c_size_t * (Tensor.__basicsize__ // size)).from_address(id(tensor))
-    wanted = [Tensor, data, node, grad]
-    if counts != [1, 2, 3] or any(list(words).count(id(x)) != 1 for x in wanted):
-        return None
-    return Distances(*(list(words).index(id(x)) * size for x in wanted))
+    data, node, grad, hooks = np.zeros(2), object(), wrap(np.zeros(2)), object()
+    tensor, leaf = (
+        wrap(data, cast("Node", node)),
+        cast("Any", Tensor(1.0, requires_grad=True)._node),
+    )
+    tensor.grad, leaf.hooks = grad, hooks
+    found = [*_distances(tensor, Tensor, data, node, grad), *_distances(leaf, hooks)]
+    return Distances(*found) if counts == [1, 2, 3] and min(found) > 0 else None
+
+
+def _distances(thing: Any, *held: Any) -> list[int]:
+    """How far from an object's address those of others are kept, or -1 if that is not one place."""
+    size = ctypes.sizeof(ctypes.c_size_t)
+    words = list((ctypes.c_size_t * (type(thing).__basicsize__ // size)).from_address(id(thing)))
+    return [words.index(id(x)) * size if words.count(id(x)) == 1 else -1 for x in held]
 
 
 def watch_of(program: Program) -> Watch | None:
@@ -88,11 +96,14 @@ class Watch:
         rows: How many there are, then a kind, an object, a key and a value each; fewer than none
             while they are not to be relied upon.
         count: How many there are.
+        kept: What has to live as long.
+        notes: Lines that write what may change into the rows, where ``watched`` is ``kept``.
     """
 
     def __init__(self, at: Distances) -> None:
         self.at, self.rows, self.count = at, array("q", [-1]), 0
         self.kept: list[Any] = []  # rows know addresses only
+        self.notes: list[str] = []
 
     @property
     def address(self) -> int:
@@ -105,9 +116,9 @@ class Watch:
         self.count += 1
         return len(self.rows) - 4
 
-    def test(self, test: Condition) -> bool:
+    def condition(self, condition: Condition) -> bool:
         """Add a test of a guard, if there is a kind of row for it."""
-        place, value = test.place, test.value
+        place, value = condition.place, condition.value
         if isinstance(place, Length) and _kind_of(place.container):
             kind = DICT_SIZE if isinstance(place.container, dict) else LIST_SIZE
             self.row(kind, id(place.container), 0, value)
@@ -115,10 +126,21 @@ class Watch:
             self.item(place, id(value))
         elif isinstance(place, Cell):
             self.row(CELL, id(place.cell), 0, id(value))
+        elif isinstance(place, Asking) and isinstance(value, bool):
+            self.asking(place.tensor, value)
         else:
             return False
         self.kept += [place, value]
         return True
+
+    def asking(self, tensor: Tensor, asked: bool) -> None:
+        """Add rows for a Tensor that requires a gradient nobody has hooks for, or requires none."""
+        node = self.row(WORD, id(tensor), self.at.node, id(None))
+        if asked:
+            hooks = self.row(WORD, 0, self.at.hooks, id(None))
+            known = f"watched[{len(self.kept)}]._node"
+            self.notes.append(f"    rows[{node + 3}] = rows[{hooks + 1}] = id({known})")
+        self.kept.append(tensor)
 
     def item(self, place: Item, value: int) -> int:
         """Add a row for an entry of a dict or a list."""
@@ -128,8 +150,8 @@ class Watch:
             return self.row(LIST_ITEM, id(holder), key, value)
         return self.row(DICT_ITEM, id(holder), id(key), value)
 
-    def owned(self, place: Any, holders: int, name: str) -> list[str]:
-        """Add rows for an array that is overwritten; lines that write it into them.
+    def owned(self, place: Any, holders: int, name: str) -> None:
+        """Add rows for an array that is overwritten.
 
         Args:
             place: What holds it.
@@ -141,10 +163,16 @@ class Watch:
         else:
             found = self.row(WORD, id(place.tensor), self.at.data)
         count = self.row(COUNT, value=holders)
-        return [f"    rows[{found + 3}] = rows[{count + 1}] = id({name})"]
+        self.notes.append(f"    rows[{found + 3}] = rows[{count + 1}] = id({name})")
 
-    def lent(self, owner: Tensor, array: str, gradient: str) -> list[str]:
-        """Add rows for the array of a gradient, which it and a list hold; lines that write them."""
+    def lent(self, owner: Tensor, array: str, gradient: str) -> None:
+        """Add rows for the array of a gradient, which the gradient and a list hold.
+
+        Args:
+            owner: Whose gradient it is.
+            array: Name of the variable that holds the array.
+            gradient: Name of the variable that holds the gradient.
+        """
         tensor = self.row(WORD, id(owner), self.at.grad) + 3
         kind = self.row(WORD, 0, self.at.kind, id(Tensor))
         data = self.row(WORD, 0, self.at.data)
@@ -152,7 +180,9 @@ class Watch:
         alone, shared = self.row(COUNT, value=1), self.row(COUNT, value=2)
         places = [tensor, kind + 1, data + 1, node + 1, alone + 1]
         gradients = " = ".join(f"rows[{at}]" for at in places)
-        return [
+        self.notes += [
+            f"    {gradient} = watched[{len(self.kept)}].grad",
             f"    {gradients} = id({gradient})",
             f"    rows[{data + 3}] = rows[{shared + 1}] = id({array})",
         ]
+        self.kept.append(owner)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.compile.capture import Cell, Data, Item
+from minigrad.compile.capture import Asking, Cell, Data, Item
 from minigrad.compile.guards import Condition, Length
 from minigrad.compile.native.binder import WatchingBinder
 from minigrad.compile.native.machine import unchanged
@@ -79,7 +79,7 @@ def watched(*tests):
     at = distances()
     assert at is not None
     watch = Watch(at)
-    assert all(watch.test(Condition("", place, value)) for place, value in tests)
+    assert all(watch.condition(Condition("", place, value)) for place, value in tests)
     watch.rows[0] = watch.count
     return watch
 
@@ -130,12 +130,11 @@ def test_arrays_gradients_and_who_holds_them():
     at = distances()
     assert at is not None
     watch, last = Watch(at), [w._data, w.grad._data]
-    lines = [
-        *watch.owned(Data(w), 3, "w._data"),
-        *watch.lent(w, "w.grad._data", "w.grad"),
-    ]
+    watch.owned(Data(w), 3, "w._data")
+    watch.lent(w, "w.grad._data", "gradient")
+    assert watch.condition(Condition("", Asking(w), True))
     rows = watch.rows
-    exec("\n".join(line.strip() for line in lines), {"rows": rows, "w": w})
+    exec("\n".join(map(str.strip, watch.notes)), {"rows": rows, "w": w, "watched": watch.kept})
     rows[0] = watch.count
 
     def holds():
@@ -150,6 +149,11 @@ def test_arrays_gradients_and_who_holds_them():
     w.grad._node = w._node
     assert not holds()
     w.grad._node = None
+    assert holds()
+    w.register_hook(lambda g: None)
+    assert not holds()
+    assert w._node is not None
+    w._node.hooks = None
     assert holds()
     w.grad = mg.tensor(last[1])
     assert not holds()
@@ -166,7 +170,7 @@ def test_what_runs_somebodys_code_is_not_watched():
     assert at is not None
     watch = Watch(at)
     for place in (Item(Own(a=1), "a"), Item({Odd(): 1}, 1.0), Item([1], -1), Length(Own())):
-        assert not watch.test(Condition("", place, 1))
+        assert not watch.condition(Condition("", place, 1))
     assert watch.count == 0
 
 
