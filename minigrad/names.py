@@ -19,6 +19,7 @@ __all__ = [
     "MEANINGS",
     "MODULES",
     "NOTES",
+    "OPTIMIZERS",
     "RECIPES",
     "WITHIN",
     "advice",
@@ -175,8 +176,29 @@ MODULES: dict[str, str] = {
     "modules": "[m for _, m in module.named_modules()] are this module and all inside it",
     "fit": "write mg.fit(module, x, y, optimizer=mg.optim.Adam(module.parameters()))",
     "predict": "call the module: module(x)",
+    "append": "a longer one is made of it: nn.Sequential(*module, layer)",
+    "compile": "write mg.compile(module), or better of the whole training step",
+    "extra_repr": "a module is called by what title() returns",
+    "load": "write module.load_state_dict(mg.load(path))",
+    **dict.fromkeys(
+        ["register_forward_hook", "register_full_backward_hook"],
+        "mg.diagnose(module, x, y) tells what each module makes; t.register_hook(f) sees a gradient",
+    ),
+    "save": "write mg.save(path, module)",
 }
 """Method of PyTorch's or Keras' modules -> what there is instead."""
+
+OPTIMIZERS: dict[str, str] = {
+    "add_param_group": "it is made with them: [{'parameters': [...], 'learning_rate': 0.1}, ...]",
+    **dict.fromkeys(
+        ["get_last_lr", "get_lr"], "an optimiser tells and takes it: optimizer.learning_rate"
+    ),
+    "lr": "write optimizer.learning_rate",
+    "param_groups": "write optimizer.groups",
+    "params": "they are in the groups: optimizer.groups[0]['parameters']",
+    "state": "optimizer.state_dict() has it",
+}
+"""Attribute of PyTorch's optimisers and schedules -> what there is instead."""
 
 WITHIN: dict[str, str] = {
     "functional": "functions are at the top: mg.relu, mg.cross_entropy, mg.max_pool2d",

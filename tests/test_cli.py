@@ -272,7 +272,7 @@ def test_help_names_every_flag(capsys):
     for flag, default in flags.items():
         described = out.split("options:")[1].split(flag)[1].split("--")[0]
         assert default in described
-    assert set(re.findall(r"--[a-z-]+", out)) == {"--help", "--compile", *flags}
+    assert set(re.findall(r"--[a-z-]+", out)) == {"--help", "--compile", "--backend", *flags}
     assert "pip install 'minigrad[demo]'" in " ".join(out.split())
 
 

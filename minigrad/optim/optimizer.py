@@ -11,12 +11,13 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, ParamSpec
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec
 
 import numpy as np
 
 from minigrad.arguments import argument, telling
 from minigrad.errors import ShapeError, StateError
+from minigrad.names import OPTIMIZERS
 from minigrad.optim import updates
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, rebind
@@ -43,6 +44,8 @@ def _checked(settings: State) -> State:
     """Return settings as Python numbers, none of them out of its range."""
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
     for name, value in plain.items():
+        if (name in _NOT_NEGATIVE or name in _FRACTIONS) and np.ndim(value):
+            raise TypeError(f"{name} is one number, not {value!r}")
         if name in _NOT_NEGATIVE and not 0.0 <= value < math.inf:
             raise ValueError(f"{name} is finite and not negative, so it can't be {value}")
         if name in _FRACTIONS and not 0.0 <= value < 1.0:
@@ -207,6 +210,15 @@ class Optimizer:
         vars(self).update(state)
         pairs = zip(self._parameters(), state["_state"], strict=True)
         self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
+
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
+            if name not in OPTIMIZERS:
+                return object.__getattribute__(self, name)  # which says again what it said
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}

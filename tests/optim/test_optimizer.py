@@ -11,6 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import ShapeError, StateError
+from minigrad.names import OPTIMIZERS
 from minigrad.serialize import load, save
 from tests.optim.trajectories import CASES, KINDS, START, descend, gradients_of, make, start
 
@@ -152,6 +153,8 @@ def test_what_can_not_be_trained_is_refused():
         optim.SGD([{"params": [w], "lr": 0.1}])
     with pytest.raises(TypeError, match=r"SGD takes parameters: pass model\.parameters\(\)"):
         optim.SGD(mg.nn.Linear(2, 3))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"beta1 is one number, not \(0\.9, 0\.99\)"):
+        optim.Adam([w], 1e-3, (0.9, 0.99))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no parameter 'betas': write beta1= and beta2="):
         optim.Adam([w], betas=(0.9, 0.99))  # type: ignore[call-arg]
 
@@ -292,6 +295,19 @@ def test_a_network_learns(kind):
         optim.clip_grad_norm(network.parameters(), 5.0)
         optimizer.step()
     assert mg.accuracy(network(x), y) > 0.95
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_attribute_of_pytorchs_is_told_what_there_is(name):
+    optimizer = optim.SGD([mg.tensor([1.0], requires_grad=True)], 0.1)
+    for owner in (optimizer, optim.StepLR(optimizer, 2)):
+        kind = type(owner).__name__
+        with pytest.raises(AttributeError) as caught:
+            getattr(owner, name)
+        assert str(caught.value) == f"{kind} has no {name!r}: {OPTIMIZERS[name]}"
+        with pytest.raises(AttributeError, match=f"'{kind}' object has no attribute 'rates'"):
+            getattr(owner, "rates")  # noqa: B009
+        copy.deepcopy(owner)
 
 
 def test_a_name_that_is_not_here_is_told():
