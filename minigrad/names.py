@@ -182,7 +182,7 @@ MODULES: dict[str, str] = {
     "load": "write module.load_state_dict(mg.load(path))",
     **dict.fromkeys(
         ["register_forward_hook", "register_full_backward_hook"],
-        "mg.diagnose(module, x, y) tells what each module makes; t.register_hook(f) sees a gradient",
+        "mg.diagnose(module, x, y) tells what each makes; t.register_hook(f) sees a gradient",
     ),
     "save": "write mg.save(path, module)",
 }
