@@ -190,9 +190,10 @@ def _places(made: Survey, position: int, rule: Floats, truth: Floats) -> Iterato
             place = ", ".join(str(int(a)) for a in places[0])
             yield f"the gradient of {{name}} is wrong only at [{place}]"
     wrong = np.abs(rule - truth)
-    strong = np.abs(truth) > 1e-6 * np.max(np.abs(truth))
+    size = np.max(np.abs(truth))
+    strong = np.abs(truth) > 1e-6 * size
     relative = float(np.max(wrong[strong] / np.abs(truth[strong])))
-    if relative < 1e-2:
+    if relative < 1e-2 and np.all(wrong[~strong] < 1e-2 * size):  # where it should be 0, too
         yield (
             f"the gradient of {{name}} is off by a relative {relative:.0e} at most: an "
             "approximation, or lower precision"

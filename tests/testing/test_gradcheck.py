@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.testing import gradcheck
+from minigrad.testing import check_vjp, gradcheck
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 
@@ -105,3 +105,18 @@ def test_an_input_may_be_a_tensor_of_a_graph():
     assert gradcheck(mg.sin, x)
     assert gradcheck(mg.sin, x * 2.0)
     assert x.grad is None
+
+
+def test_a_forgotten_mask_is_no_approximation():
+    x, w = np.array([0.5, 2.0]), np.array([[1.0, -2.0], [0.5, -1.0]])
+
+    def f(w):
+        return np.maximum(x @ w, 0.0)  # the second unit is off
+
+    assert check_vjp(f, lambda g, w: np.outer(x, g * (x @ w > 0)), [w]).verdict == "pass"
+    # Right wherever the truth is not 0, and wrong by as much as it is large wherever it is.
+    report = check_vjp(f, lambda g, w: np.outer(x, g), [w])
+    assert report.verdict == "fail"
+    assert "approximation" not in report.cause
+    coarse = check_vjp(np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2) * (1 + 1e-5 * x), [x])
+    assert "off by a relative 2e-05 at most: an approximation" in coarse.cause
