@@ -108,10 +108,10 @@ def test_an_input_may_be_a_tensor_of_a_graph():
 
 
 def test_a_forgotten_mask_is_no_approximation():
-    x, w = np.array([0.5, 2.0]), np.array([[1.0, -2.0], [0.5, -1.0]])
+    x, w = np.array([0.5, 2.0]), np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 0.2]])
 
     def f(w):
-        return np.maximum(x @ w, 0.0)  # the second unit is off
+        return np.maximum(x @ w, 0.0)  # two of three units are off
 
     assert check_vjp(f, lambda g, w: np.outer(x, g * (x @ w > 0)), [w]).verdict == "pass"
     # Right wherever the truth is not 0, and wrong by as much as it is large wherever it is.
