@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 
 from minigrad.compile.bind import DECIDED, Miss, bind
 from minigrad.compile.doors import observed
-from minigrad.compile.emit import emit_program
+from minigrad.compile.emit import emit
 from minigrad.compile.guards import mismatch
 from minigrad.compile.naming import name_values
 from minigrad.compile.native import Native, build, require_numba
@@ -180,7 +180,7 @@ class Compiled:
         entry.found = optimise(program)
         plan(program)
         name_values(entry.recorded, self.function)
-        entry.source, entry.functions = emit_program(program, entry.recorded.tape.titles)
+        entry.source, entry.functions = emit(program, entry.recorded.tape.titles)
         if self.backend == "native":
             entry.native = build(entry.recorded)
         entry.call = self._bound(entry)

@@ -21,6 +21,7 @@ from minigrad.compile.phrases import (
     PYTHON,
     SIMPLE,
     augments,
+    bare,
     basic,
     is_array,
     note,
@@ -30,23 +31,18 @@ from minigrad.compile.phrases import (
 from minigrad.compile.program import Buffer, Instruction, Program, Value, is_view
 from minigrad.primitive import Primitive
 
-__all__ = ["emit", "emit_program"]
+__all__ = ["emit"]
 
 WIDTH = 100
 
 
-def emit(program: Program, titles: dict[str, str]) -> str:
-    """Return a program as the source of a module with one function.
+def emit(program: Program, titles: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return a program as the source of a module, and the functions that no import of it brings.
 
     Args:
         program: Optimised, planned and named.
         titles: What stands at a scope, such as ``Linear(4 → 3)``.
     """
-    return emit_program(program, titles)[0]
-
-
-def emit_program(program: Program, titles: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    """Return the source, and the functions in it that no import brings, by name."""
     emitter = Emitter(program, titles)
     return emitter.module(), emitter.opaque
 
@@ -165,6 +161,10 @@ class Emitter:
             return not arrays and self.used_plainly(instruction)
         if after is None or instruction.out not in set(after.operands()):
             return False
+        other = instruction.out is not after.into and instruction.function in OPERATORS
+        if other and self.augmented(after) and not instruction.kwargs:
+            # A name would keep an array as large as what is updated until the function returns.
+            return len(f"    {after.out.name} += {self.expression(instruction)}") <= WIDTH
         small = not instruction.out.shape and instruction.pure
         plain = after.function in OPERATORS or after.function in ("check", *PYTHON)
         return small and plain and len(self.expression(instruction, top=False)) < 40
@@ -199,8 +199,7 @@ class Emitter:
 
     def check(self, instruction: Instruction) -> None:
         value, expected = instruction.args
-        text = self.text(value)
-        text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        text = bare(self.text(value))
         if expected is True:
             text = f"not {text}" if text.isidentifier() else f"not ({text})"
         elif expected is not False:
@@ -227,12 +226,12 @@ class Emitter:
 
     def augmented(self, instruction: Instruction) -> str:
         """``a += b``, where an operand takes the result."""
-        sign = OPERATORS.get(instruction.function)
-        into, args = instruction.into, instruction.args
-        if not isinstance(into, Value) or instruction.out.name != into.name:
+        sign, into, args = OPERATORS.get(instruction.function), instruction.into, instruction.args
+        named = isinstance(into, Value) and instruction.out.name == into.name
+        if not sign or not named or not augments(instruction):
             return ""
         other = args[1] if args[0] is into else args[0]
-        return f"{into.name} {sign}= {self.text(other)}" if augments(instruction) else ""
+        return f"{instruction.out.name} {sign}= {bare(self.text(other))}"
 
     def line(self, text: str, out: Value | None) -> None:
         """Add a statement, with the shape of what it makes where there is room."""

@@ -14,6 +14,7 @@ __all__ = [
     "PYTHON",
     "SIMPLE",
     "augments",
+    "bare",
     "basic",
     "is_array",
     "note",
@@ -55,6 +56,19 @@ def augments(instruction: Instruction) -> bool:
     first, second = instruction.args
     commutes = instruction.function in COMMUTE
     return first is instruction.into or (commutes and second is instruction.into)
+
+
+def bare(text: str) -> str:
+    """An expression without parentheses around the whole of it."""
+    closed, depth = [], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        closed.append(depth == 0)
+    return (
+        text[1:-1]
+        if text.startswith("(") and [*closed, True].index(True) == len(text) - 1
+        else text
+    )
 
 
 def through_inputs(program: Program) -> None:

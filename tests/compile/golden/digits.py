@@ -102,8 +102,7 @@ def step(
     layers_2_bias_gradient += d_layers_2_bias
     layers_2_bias_t_next = layers_2_bias_t + 1
     layers_2_bias_m *= 0.9
-    layers_2_bias_product_3 = (1.0 - 0.9) * layers_2_bias_gradient  # (10,)
-    layers_2_bias_m += layers_2_bias_product_3
+    layers_2_bias_m += (1.0 - 0.9) * layers_2_bias_gradient
     layers_2_bias_v *= 0.999
     layers_2_bias_square = np.multiply(
         layers_2_bias_gradient,
@@ -131,8 +130,7 @@ def step(
     layers_2_weight_gradient += d_layers_2_weight
     layers_2_weight_t_next = layers_2_weight_t + 1
     layers_2_weight_m *= 0.9
-    layers_2_weight_product_3 = (1.0 - 0.9) * layers_2_weight_gradient  # (128, 10)
-    layers_2_weight_m += layers_2_weight_product_3
+    layers_2_weight_m += (1.0 - 0.9) * layers_2_weight_gradient
     layers_2_weight_v *= 0.999
     layers_2_weight_square = np.multiply(
         layers_2_weight_gradient,
@@ -166,8 +164,7 @@ def step(
     layers_0_bias_gradient += d_layers_0_bias
     layers_0_bias_t_next = layers_0_bias_t + 1
     layers_0_bias_m *= 0.9
-    layers_0_bias_product_3 = (1.0 - 0.9) * layers_0_bias_gradient  # (128,)
-    layers_0_bias_m += layers_0_bias_product_3
+    layers_0_bias_m += (1.0 - 0.9) * layers_0_bias_gradient
     layers_0_bias_v *= 0.999
     layers_0_bias_square = np.multiply(
         layers_0_bias_gradient,

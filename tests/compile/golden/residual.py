@@ -122,17 +122,11 @@ def step(
     x.T.dot(d_block_layers_0, out=d_block_layers_0_weight)  # (4, 8)
 
     # Update
-    block_layers_0_weight_step = learning_rate * d_block_layers_0_weight  # (4, 8)
-    block_layers_0_weight -= block_layers_0_weight_step
-    block_layers_0_bias_step = learning_rate * d_block_layers_0_bias  # (8,)
-    block_layers_0_bias -= block_layers_0_bias_step
-    block_layers_2_weight_step = learning_rate * d_block_layers_2_weight  # (8, 4)
-    block_layers_2_weight -= block_layers_2_weight_step
-    block_layers_2_bias_step = learning_rate * d_block_layers_2_bias  # (4,)
-    block_layers_2_bias -= block_layers_2_bias_step
-    head_weight_step = learning_rate * d_head_weight  # (4, 3)
-    head_weight -= head_weight_step
-    head_bias_step = learning_rate * d_head_bias  # (3,)
-    head_bias -= head_bias_step
+    block_layers_0_weight -= learning_rate * d_block_layers_0_weight
+    block_layers_0_bias -= learning_rate * d_block_layers_0_bias
+    block_layers_2_weight -= learning_rate * d_block_layers_2_weight
+    block_layers_2_bias -= learning_rate * d_block_layers_2_bias
+    head_weight -= learning_rate * d_head_weight
+    head_bias -= learning_rate * d_head_bias
 
     return loss

@@ -76,13 +76,9 @@ def step(
     x.T.dot(d_layers_0, out=d_layers_0_weight)  # (4, 8)
 
     # Update
-    layers_0_weight_step = learning_rate * d_layers_0_weight  # (4, 8)
-    layers_0_weight -= layers_0_weight_step
-    layers_0_bias_step = learning_rate * d_layers_0_bias  # (8,)
-    layers_0_bias -= layers_0_bias_step
-    layers_2_weight_step = learning_rate * d_layers_2_weight  # (8, 3)
-    layers_2_weight -= layers_2_weight_step
-    layers_2_bias_step = learning_rate * d_layers_2_bias  # (3,)
-    layers_2_bias -= layers_2_bias_step
+    layers_0_weight -= learning_rate * d_layers_0_weight
+    layers_0_bias -= learning_rate * d_layers_0_bias
+    layers_2_weight -= learning_rate * d_layers_2_weight
+    layers_2_bias -= learning_rate * d_layers_2_bias
 
     return loss

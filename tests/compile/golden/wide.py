@@ -88,8 +88,7 @@ def step(
     np.add.reduce(d_centred, axis=0, out=d_layers_4_bias)  # (10,)
 
     # Update
-    layers_4_bias_step = learning_rate * d_layers_4_bias  # (10,)
-    layers_4_bias -= layers_4_bias_step
+    layers_4_bias -= learning_rate * d_layers_4_bias
 
     # Backward
     # gradient of layers.4: Linear(256 → 10)
@@ -97,8 +96,7 @@ def step(
     layers_3.T.dot(d_centred, out=d_layers_4_weight)  # (256, 10)
 
     # Update
-    layers_4_weight_step = learning_rate * d_layers_4_weight  # (256, 10)
-    layers_4_weight -= layers_4_weight_step
+    layers_4_weight -= learning_rate * d_layers_4_weight
 
     # Backward
     # gradient of layers.3: relu
@@ -108,8 +106,7 @@ def step(
     np.add.reduce(d_layers_2, axis=0, out=d_layers_2_bias)  # (256,)
 
     # Update
-    layers_2_bias_step = learning_rate * d_layers_2_bias  # (256,)
-    layers_2_bias -= layers_2_bias_step
+    layers_2_bias -= learning_rate * d_layers_2_bias
 
     # Backward
     # gradient of layers.2: Linear(256 → 256)
@@ -132,8 +129,7 @@ def step(
     np.add.reduce(d_layers_0, axis=0, out=d_layers_0_bias)  # (256,)
 
     # Update
-    layers_0_bias_step = learning_rate * d_layers_0_bias  # (256,)
-    layers_0_bias -= layers_0_bias_step
+    layers_0_bias -= learning_rate * d_layers_0_bias
 
     # Backward
     # gradient of layers.0: Linear(64 → 256)
