@@ -44,15 +44,15 @@ def value_and_grad(
             several give a tuple.
         has_aux: Whether ``f`` returns ``(value, aux)``, of which only the value is differentiated.
 
-    The gradient is itself differentiable wherever something outside of ``f`` depends on it. What
-    the value does not depend on has the gradient 0.
+    Value and gradient are differentiable wherever something outside of ``f`` depends on them, and
+    constants elsewhere. What the value does not depend on has the gradient 0.
 
     Raises:
         DTypeError: If an argument to differentiate is not floating.
         ShapeError: If ``f`` returns several values.
 
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
-    (Tensor(5., dtype=float64, op=sum), Tensor([2., 4.], dtype=float64))
+    (Tensor(5., dtype=float64), Tensor([2., 4.], dtype=float64))
     """
 
     @functools.wraps(f)
@@ -60,9 +60,15 @@ def value_and_grad(
         walk = Walk(functools.partial(f, **kwargs), args, positions(argnums, args))
         out, _ = _pair(walk.out, has_aux)
         grads = walk.pull([out], [seed_of(out, "grad")], again=has_aux)
-        return walk.out, _one_or_all(argnums, grads)
+        return _settled(walk.out), _one_or_all(argnums, grads)
 
     return wrapped
+
+
+def _settled(out: Any) -> Any:
+    """A value as a constant if its graph was released, since nothing outside can ask for it."""
+    node = out._node if isinstance(out, Tensor) else None
+    return out if node is None or node.plan is None or node.kept is not None else out.detach()
 
 
 def _one_or_all(argnums: Argnums, values: Sequence[Any]) -> Any:

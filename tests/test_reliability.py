@@ -162,7 +162,7 @@ def test_backward_releases_what_the_graph_held():
 
 def test_grad_holds_nothing_once_it_has_returned():
     value, _ = mg.value_and_grad(lambda x: (mg.exp(x) * mg.sin(x)).sum())(np.ones(1000))
-    assert held_bytes(value) <= 8000  # the variable itself
+    assert value.node is None
 
 
 def build(kind, w):
