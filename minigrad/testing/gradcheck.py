@@ -51,6 +51,8 @@ def check_vjp(
     """
     if isinstance(inputs, np.ndarray) or not isinstance(inputs, list | tuple):
         raise TypeError("check_vjp takes the inputs as a list of arrays: [x] for a single one")
+    if any(np.asarray(x).dtype == object for x in inputs):
+        raise TypeError("check_vjp takes arrays: give each array of a dict an input of its own")
     with quiet():
         subject = Subject(f, vjp, inputs, np.random.default_rng(seed))
     called = list(names) if names is not None else causes.argument_names(f, len(inputs))

@@ -140,7 +140,7 @@ class Report:
             "inconclusive": Inconclusive,
         }
         if self.verdict in kinds:
-            raise kinds[self.verdict](f"\n{self}")
+            raise kinds[self.verdict](str(self))
 
     def __repr__(self) -> str:
         lines = [self._head()]

@@ -162,6 +162,9 @@ def test_the_cost_does_not_depend_on_the_size():
 def test_wrong_use_is_said():
     with pytest.raises(TypeError, match=r"\[x\] for a single one"):
         check_vjp(np.sin, lambda g, x: g, X)  # type: ignore[arg-type]
+    params: Any = {"w": X}
+    with pytest.raises(TypeError, match="each array of a dict an input of its own"):
+        check_vjp(lambda p: p["w"], lambda g, p: ({"w": g},), [params])
     with pytest.raises(TypeError, match="no input is floating"):
         check_vjp(np.sin, lambda g, x: g, [np.arange(3)])
     with pytest.raises(TypeError, match="nothing to differentiate"):
