@@ -336,7 +336,7 @@ def compile(
             What it can't express stays NumPy calls, as :meth:`Compiled.explain` says.
 
     Raises:
-        ImportError: If the backend is ``"native"`` and Numba is not installed.
+        ImportError: If the backend is ``"native"`` and Numba is not installed, or too old.
         CompileError: At a call, if the function does what can't be compiled: it looks at a value
             (``if loss > 1``, ``float(t)``, ``print``), writes into an array, or needs a shape that
             depends on values. Nothing has changed then.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from minigrad.compile.trace import Recorded
 
 __all__ = ["Native", "build", "require_numba"]
 
+OLDEST = 0, 68  # Numba, as pyproject.toml has it
 THREADED = 1 << 24  # multiplications
 
 
@@ -73,7 +76,7 @@ def build(recorded: Recorded) -> Native:
     """Compile a program that was optimised, planned and named.
 
     Raises:
-        ImportError: If Numba is not installed.
+        ImportError: If Numba is not installed, or too old.
     """
     require_numba()
     from minigrad.compile.native import vectors as tools
@@ -91,11 +94,18 @@ def build(recorded: Recorded) -> Native:
 
 
 def require_numba() -> None:
-    """Raise an error that says what to install, if Numba is missing."""
+    """Raise an error that says what to install, if Numba is missing or too old."""
     if importlib.util.find_spec("numba") is None:
         raise ImportError(
             "mg.compile(..., backend='native') makes machine code with Numba, which is not "
             "installed: pip install 'minigrad[native]', or use backend='numpy'"
+        )
+    found = importlib.metadata.version("numba")
+    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < OLDEST:
+        raise ImportError(
+            f"mg.compile(..., backend='native') needs Numba {OLDEST[0]}.{OLDEST[1]} or newer, and "
+            f"{found} is installed: pip install --upgrade 'minigrad[native]', or use "
+            "backend='numpy'"
         )
 
 

@@ -147,7 +147,7 @@ class Group:
             if inner is None:
                 shared = shared or (value.size > 1 and self.reads(value))
                 continue
-            if not inner.registers or not self._same(value, inner, member):
+            if not inner.registers or not self.same(value, inner, member):
                 return False
             element = not (inner.row or inner.ends_row)
             if member.picks == "take" or (element and member.row and member.picks != "column"):
@@ -169,7 +169,7 @@ class Group:
         base = self.layouts.of(value).base
         return base.size > 1 and base in set(self.operands())
 
-    def _same(self, value: Value, inner: Member, member: Member) -> bool:
+    def same(self, value: Value, inner: Member, member: Member) -> bool:
         """Whether a member reads, at each element, what the other computed there."""
         where = self.layouts.of(value)
         if where.offset or value.dtype != where.base.dtype:

@@ -247,16 +247,17 @@ class Schedule:
         written = {self.targets.get(v) for s in later for v in outs(s)}
         kept = {v for s in self.steps if s is not old for v in reads(s, self.layouts)}
         free = all(v not in old.inside or v in kept for v in operands)
-        users = [
-            m for m in new.members if any(self.base(v) is member.instruction.out for v in arrays(m))
-        ]
+        out, phase = member.instruction.out, member.phase
+        uses = [(v, m) for m in new.members for v in arrays(m) if self.base(v) is out]
+        users = list(dict.fromkeys(m for _, m in uses))
         if not free or written & {*operands} or member.shape != new.shape:
             return
         if any(new.inner(v) is not None for v in arrays(member)):
             return
-        if any(m.picks == "column" for m in users):
+        if not uses or any(self.base(v) is out for m in new.members for v in indices(m)):
             return
-        out, phase = member.instruction.out, member.phase
+        if any(m.picks == "column" or m.row or not new.same(v, member, m) for v, m in uses):
+            return
         at = old.members.index(member)
         old.members.remove(member)
         del old.inside[out]

@@ -27,7 +27,7 @@ def products(*arrays):
 def test_products(dtype):
     rng = np.random.default_rng(0)
     many = os.environ.get("HYPOTHESIS_PROFILE") == "ci"
-    shapes = SHAPES + LARGE if many else SHAPES[:2] if dtype == np.float64 else SHAPES[2:3]
+    shapes = SHAPES + LARGE if many else SHAPES[:1] if dtype == np.float64 else SHAPES[2:3]
     compiled = mg.compile(products, backend="native")
     for _ in range(3):
         arrays = []
