@@ -2,13 +2,15 @@
 
 Run with one thread, as ``OMP_NUM_THREADS=1 python benchmarks/train_step.py``. The yardstick is the
 same step written by hand in NumPy; peers that are not installed are left out. ``--only`` picks
-sizes or contestants by name. Everything runs on one core.
+sizes or contestants by name. Everything runs on one core. ``--memory`` measures that instead of
+time: the most that NumPy's arrays take at once in a step, with what every step reuses.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tracemalloc
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault(
@@ -109,14 +111,19 @@ def with_compiled(x, y, weights, biases, backend="numpy") -> Step:
         return loss
 
     compiled = mg.compile(step, backend=backend)
-    return lambda: compiled(x, y).item()
+
+    def run() -> float:
+        return compiled(x, y).item()
+
+    run.compiled = compiled
+    return run
 
 
 def with_native(x, y, weights, biases) -> Step:
     return with_compiled(x, y, weights, biases, "native")
 
 
-def with_torch(x, y, weights, biases) -> Step:
+def with_torch(x, y, weights, biases, compiled=False) -> Step:
     import torch
 
     torch.set_num_threads(1)
@@ -131,14 +138,25 @@ def with_torch(x, y, weights, biases) -> Step:
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
 
+    def loss_of(x, y):
+        return torch.nn.functional.cross_entropy(model(x), y)
+
+    update = optimizer.step
+    if compiled:
+        loss_of, update = torch.compile(loss_of), torch.compile(update)
+
     def step() -> float:
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = loss_of(x, y)
         loss.backward()
-        optimizer.step()
+        update()
         return loss.item()
 
     return step
+
+
+def with_torch_compile(x, y, weights, biases) -> Step:
+    return with_torch(x, y, weights, biases, compiled=True)
 
 
 def with_jax(x, y, weights, biases) -> Step:
@@ -227,17 +245,58 @@ CONTESTANTS = {
     "compiled": with_compiled,
     "native": with_native,
     "PyTorch": with_torch,
+    "torch.compile": with_torch_compile,
     "JAX jit": with_jax,
     "autograd": with_autograd,
     "MyGrad": with_mygrad,
 }
 
 
+def memory() -> None:
+    """Print the peak of a step, for those that keep their numbers in NumPy's arrays."""
+    chosen = ["NumPy by hand", "minigrad", "compiled", "native"]
+    print("| size | " + " | ".join(f"{name}, kB" for name in chosen) + " |")
+    print("|---" * (len(chosen) + 1) + "|")
+    for size in SIZES:
+        cells = []
+        for name in chosen:
+            x, y, weights, biases = problem(*SIZES[size])
+            step = CONTESTANTS[name](x, y, weights, biases)
+            for _ in range(5):
+                step()
+            kept = reused(step)
+            if name != "NumPy by hand":  # gradients stay from one step to the next
+                kept += sum(array.nbytes for array in weights + biases)
+            tracemalloc.start()
+            step()
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            step()
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            cells.append(f"{(peak - before + kept) / 1e3:,.0f}")
+        print(f"| {size} | {' | '.join(cells)} |", flush=True)
+
+
+def reused(step) -> int:
+    """Bytes that every call of a compiled step reuses."""
+    if not hasattr(step, "compiled"):
+        return 0
+    entry = step.compiled._ready()
+    if entry.native is not None:
+        return entry.native.module.memory.size
+    return sum(buffer.nbytes for buffer in entry.recorded.program.buffers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="sizes or contestants")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--memory", action="store_true", help="bytes instead of time")
     arguments = parser.parse_args()
+    if arguments.memory:
+        memory()
+        return
     if hasattr(os, "sched_setaffinity"):  # XLA takes every core that it sees
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     chosen = [n for n in CONTESTANTS if n in arguments.only] or list(CONTESTANTS)
