@@ -286,7 +286,10 @@ def _gap(seen: _Slopes, noise: float, enough: int, far: int) -> tuple[bool, str]
         return True, "kink"
     if not seen.deep_enough(d + 1, far):
         return True, ""
-    return True, "vertical" if _exponent(step[tail + 1], size[tail]) > -0.9 else "jump"
+    if _exponent(step[tail + 1], size[tail]) > -0.9:
+        return True, "vertical"
+    # Noise is constant as steps shrink, too, and where it is measured it may be less by luck.
+    return True, "jump" if size[d] > 10.0 * doubt[d] else ""
 
 
 def _wild(seen: _Slopes, noise: float) -> bool:
