@@ -15,6 +15,7 @@ from minigrad.viz.fold import Fold, Scopes, Unit, fold_tape
 from minigrad.viz.graph import Card, Edge, Graph, Group, Issue
 from minigrad.viz.mirror import mirror
 from minigrad.viz.operands import Namer
+from minigrad.viz.style import number
 from minigrad.viz.tape import Tape
 
 __all__ = ["Builder", "build"]
@@ -141,6 +142,8 @@ class Builder:
             describe_fold(self, card, unit)
         elif v.kind == "leaf" and self.mode != "forward" and v.gradient is None:
             card.note = "no gradient"
+        elif v.update is not None:
+            card.note = f"the next update is {number(v.update)} of its size"
         self.judge(card, unit)
         return card
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minigrad.diagnosis.checks import LARGE, SMALL
 from minigrad.primitive import Array
 from minigrad.viz.style import number
 
 if TYPE_CHECKING:
     from minigrad.viz.tape import Vertex
 
-__all__ = ["Finding", "of_cut", "of_layers", "of_parameter", "of_rule", "of_value"]
+__all__ = ["Finding", "of_cut", "of_layers", "of_parameter", "of_rule", "of_update", "of_value"]
 
 DEAD = 0.25  # share of the units of a wide layer from which chance is no explanation any more
 WIDE = 8  # units of a layer that is written out, where every dead one is told
@@ -34,7 +35,7 @@ class Finding:
 
     Attributes:
         kind: ``"non-finite"``, ``"dead"``, ``"saturated"``, ``"vanishing"``, ``"exploding"``,
-            ``"no gradient"``, ``"symmetric"``, ``"unused"`` or ``"detached"``.
+            ``"no gradient"``, ``"symmetric"``, ``"update"``, ``"unused"`` or ``"detached"``.
         vertex: Index of the vertex.
         message: What was seen, in words.
         half: Which half of the card shows it: ``"value"`` or ``"gradient"``.
@@ -127,6 +128,17 @@ def of_rule(v: Vertex, g: Array, c: Array, earlier: Sequence[Finding]) -> list[F
         return []
     text = f"the gradient of {v.op} is {_count_bad(c)} here"
     return [Finding("non-finite", v.index, text, "gradient")]
+
+
+def of_update(v: Vertex) -> list[Finding]:
+    """Judge the next update of a matrix of weights, relative to it; biases start at 0."""
+    if v.update is None or len(v.shape) < 2 or SMALL <= v.update <= LARGE:
+        return []
+    if v.gradient is not None and not v.gradient.norm:
+        return []  # said already
+    text = f"the next update is {number(v.update)} of its size"
+    advice = "lower the learning rate" if v.update > LARGE else "it does not learn"
+    return [Finding("update", v.index, f"{text}: {advice}", "gradient")]
 
 
 def of_parameter(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minigrad.errors import BackwardError
+from minigrad.optim import Optimizer
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor
 from minigrad.viz.build import build
@@ -29,6 +30,7 @@ def draw(
     *,
     gradient: Any = None,
     inputs: Any = None,
+    optimizer: Optimizer | None = None,
     title: str | None = None,
     fold: Fold = "auto",
     show_values: bool = True,
@@ -50,6 +52,8 @@ def draw(
         inputs: Names for tensors and arrays that have none: a dict, or a module, whose parameters
             it then expects: one that the output does not use is drawn, too, and says so. What has
             no name is called like the caller's variable.
+        optimizer: Whose next step each parameter's card compares with the parameter's size; a copy
+            takes it, so nothing changes.
         title: Heading of the picture.
         fold: ``"auto"`` folds functions, and modules where there are more than ``max_cards``; True
             folds every innermost module, False nothing.
@@ -87,6 +91,7 @@ def draw(
         gradients=mode != "forward",
         cotangents=_cotangents(outputs, gradient),
         expected={name: value for name, value in given.items() if isinstance(value, Tensor)},
+        optimizer=optimizer,
     )
     if mode != "forward" and gradient is None and any(t.size != 1 for t in outputs):
         tape.notes.append("started from ones, as the output is not a scalar")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.graph import Node
 from minigrad.ops.shape import fold
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor
@@ -18,6 +19,7 @@ from minigrad.viz import diagnose
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.digest import digest
 from minigrad.viz.tape import Names, Reader, Tape, Vertex
+from minigrad.viz.updates import update_ratios
 
 __all__ = ["read"]
 
@@ -30,6 +32,7 @@ def read(
     gradients: bool = True,
     cotangents: Sequence[Array] = (),
     expected: Mapping[str, Tensor] | None = None,
+    optimizer: Any = None,
 ) -> Tape:
     """Read the graph of ``outputs``, with digests of values and of gradients.
 
@@ -41,6 +44,7 @@ def read(
         cotangents: What to start the walk with, one for each output.
         expected: Leaves by name that should be part of the graph; if empty, the parameters of the
             modules that took part; None expects nothing.
+        optimizer: Whose next step is compared with what it changes.
     """
     reader = Reader(outputs, names)
     roots = [reader.of_node[t.node] for t in outputs if t.node is not None]
@@ -54,7 +58,9 @@ def read(
                 "released by backward(): pass retain_graph=True, or draw before it, to see values"
             )
         elif gradients:
-            _take_gradients(reader, tape, cotangents)
+            of_leaves = _take_gradients(reader, tape, cotangents)
+            if optimizer is not None:
+                _take_updates(reader, tape, optimizer, of_leaves)
     if expected is not None:
         tape.findings += _unused(reader, expected)
     stale = {
@@ -157,8 +163,12 @@ def _replay(
     return np.asarray(v.primitive.kernel(*operands, **v.params))
 
 
-def _take_gradients(reader: Reader, tape: Tape, cotangents: Sequence[Array]) -> None:
-    """Walk backward as ``autodiff.backprop`` does, but over records and into digests."""
+def _take_gradients(reader: Reader, tape: Tape, cotangents: Sequence[Array]) -> dict[Node, Array]:
+    """Walk backward as ``autodiff.backprop`` does, but over records and into digests.
+
+    Returns the gradients of the leaves.
+    """
+    of_leaves: dict[Node, Array] = {}
     vertices = reader.vertices
     users: dict[int, list[Vertex]] = {}
     for v in vertices:
@@ -180,6 +190,7 @@ def _take_gradients(reader: Reader, tape: Tape, cotangents: Sequence[Array]) -> 
         if reader.detailed or v.kind != "op" or v.index in tape.outputs:
             v.gradient = digest(g)
         if v.kind == "leaf":
+            of_leaves[node] = g
             value = reader.arrays.get(v.index)
             factor, of_made = _roles(v, users.get(v.index, ()), vertices)
             tape.findings += diagnose.of_parameter(v, value, g, columns=factor, rows=of_made)
@@ -192,6 +203,20 @@ def _take_gradients(reader: Reader, tape: Tape, cotangents: Sequence[Array]) -> 
             if reader.detailed:
                 tape.findings += diagnose.of_rule(v, g, c, tape.findings)
             pending[parent] = pending[parent] + c if parent in pending else c
+    return of_leaves
+
+
+def _take_updates(
+    reader: Reader, tape: Tape, optimizer: Any, of_leaves: Mapping[Node, Array]
+) -> None:
+    """Note how large the next step of an optimiser is, and judge it."""
+    owners = {node: node.owner() for node in of_leaves if node.owner is not None}
+    by_id = {id(t): of_leaves[node] for node, t in owners.items() if t is not None}
+    ratios = update_ratios(optimizer, by_id)
+    for node, tensor in owners.items():
+        v = reader.vertices[reader.of_node[node]]
+        v.update = ratios.get(id(tensor))
+        tape.findings += diagnose.of_update(v)
 
 
 def _roles(v: Vertex, users: Iterable[Vertex], vertices: list[Vertex]) -> tuple[bool, bool]:

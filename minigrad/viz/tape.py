@@ -36,6 +36,7 @@ class Vertex:
         serial: Creation number of its node; -1 if it has none.
         saved: Bytes that its backward step keeps and no step before it does, parameters apart.
         line: Where it was recorded, if that is known.
+        update: How large the next step of its optimiser is, relative to its own size.
         label: Name of an op where it is not that of its primitive.
         rules: Gradient rules of such an op, in words.
     """
@@ -59,6 +60,7 @@ class Vertex:
     serial: int = -1
     saved: int = 0
     line: str = ""
+    update: float | None = None
     label: str = ""
     rules: tuple[str, ...] = ()
 

@@ -160,3 +160,44 @@ def test_a_few_idle_units_of_a_wide_layer_are_no_fault():
     x = np.ones((4, 100))
     x[:, :20] = -1.0
     assert issues(mg.relu(leaf(x, "x")).sum()) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        (1e-2, []),
+        (50.0, ["lower the learning rate"] * 2),
+        (1e-12, ["it does not learn"] * 2),
+    ],
+)
+def test_the_size_of_an_update(rate, told):
+    rng = np.random.default_rng(0)
+    x, v = rng.normal(size=(20, 3)), leaf(rng.normal(size=(3, 4)), "v")
+    w, b = leaf(rng.normal(size=(4, 2)), "w"), leaf(np.zeros(2), "b")
+    y = rng.integers(2, size=20)
+    before = [p.numpy().copy() for p in (v, w, b)]
+    optimizer = mg.optim.Adam([v, w, b], learning_rate=rate)
+    graph = draw(cross_entropy(mg.tanh(x @ v) @ w + b, y), optimizer=optimizer)
+    found = [str(issue) for issue in graph.issues if issue.kind == "update"]
+    assert [text.partition(" of its size: ")[2] for text in found] == told
+    notes = {card.title: card.note for card in graph.cards if card.kind == "parameter"}
+    assert notes["b"] == ""  # all 0: nothing to compare with
+    assert [p.numpy().tolist() for p in (v, w, b)] == [array.tolist() for array in before]
+    assert v.grad is None
+    assert not any(name.startswith("0.") for name in optimizer.state_dict())  # nothing remembered
+
+
+def test_the_size_of_an_update_is_that_of_the_step():
+    w = leaf([[3.0, 4.0]])
+    optimizer = mg.optim.SGD([w], learning_rate=0.1, momentum=0.9)
+    for _ in range(2):
+        loss = (w * w).sum()
+        (card,) = (c for c in draw(loss, optimizer=optimizer).cards if c.kind == "parameter")
+        before = w.numpy()
+        w.grad = None
+        loss.backward()
+        optimizer.step()
+        ratio = np.linalg.norm(w.numpy() - before) / np.linalg.norm(before)
+        assert card.note == f"the next update is {ratio:.2f} of its size"
+    with pytest.raises(TypeError, match="needs nothing else, not LBFGS"):
+        draw((w * w).sum(), optimizer=mg.optim.LBFGS([w]))
