@@ -16,12 +16,13 @@ from minigrad.custom import custom_vjp
 from minigrad.diagnosis import diagnose
 from minigrad.errors import MinigradError, NotDifferentiable, ShapeError
 from minigrad.functional import *
-from minigrad.graph import enable_grad, no_grad, scope
+from minigrad.graph import enable_grad, no_grad
 from minigrad.names import advice as _advice
 from minigrad.nn.init import set_default_dtype
 from minigrad.ops import *
 from minigrad.primitive import case, composition, defvjp, primitive
 from minigrad.random import seed
+from minigrad.scopes import scope
 from minigrad.serialize import load, save
 from minigrad.tensor import Tensor, tensor
 from minigrad.testing import gradcheck

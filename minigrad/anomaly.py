@@ -22,9 +22,10 @@ import numpy as np
 
 from minigrad.autodiff import backward
 from minigrad.errors import MinigradError, MutationError
-from minigrad.graph import LINE, SCOPE, Node
+from minigrad.graph import LINE, Node
 from minigrad.interposing import interposed
 from minigrad.primitive import Plan, Primitive
+from minigrad.scopes import SCOPE
 from minigrad.tensor import Tensor
 
 _HERE = str(Path(__file__).parent) + os.sep  # a folder of another package may begin alike
@@ -257,8 +258,8 @@ def _behind(roots: Iterable[Node]) -> list[Node]:
 def _watched_rule(
     node: Node, i: int, pull: Callable[..., Any], notes: _Notes
 ) -> Callable[..., Any]:
-    def rule(g: Any, kept: Any, params: Any) -> Any:
-        c = pull(g, kept, params)
+    def rule(g: Any, kept: Any, vertex: Any) -> Any:
+        c = pull(g, kept, vertex)
         kind = _anomaly(c, notes)
         if kind and (kind == "nan" or not _anomaly(g, notes)):
             raise AnomalyError(_backward_message(node, i, g, c, kind, notes))

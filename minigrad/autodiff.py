@@ -20,10 +20,11 @@ from minigrad.errors import BackwardError, MutationError, ShapeError
 from minigrad.graph import RECORDING, Node, enable_grad
 from minigrad.ops.index import Scattered
 from minigrad.ops.shape import fold
-from minigrad.primitive import Array
+from minigrad.primitive import Array, pass_on
 from minigrad.tensor import Tensor, wrap
 
 _DEPOSIT = threading.Lock()
+_ndarray = np.ndarray
 
 Cotangents = dict[Node, Array]
 
@@ -64,10 +65,8 @@ def backprop(
     while pending or latest is not None:
         if latest is None:
             node = heappop(pending)[1]
-        elif pending:
-            node = heappushpop(pending, (-latest.serial, latest))[1]
         else:
-            node = latest
+            node = heappushpop(pending, (-latest.serial, latest))[1] if pending else latest
         latest = None
         g = cotangents.pop(node)
         plan = node.plan
@@ -85,35 +84,38 @@ def backprop(
             retained[node] = _owned(g)
         if differentiable:
             kept = _as_tensors(node, kept)
-        parents, params = node.parents, node.params
+        parents = node.parents
         for i, pull in plan.pulls:
             parent: Node = parents[i]  # type: ignore[assignment]
             if useful is not None and parent not in useful:
                 continue
             try:
-                c = pull(g, kept, params)
-                if c.shape != parent.shape or c.dtype is not parent.dtype:
-                    c = _fit(c, node, parent)
+                c = g if pull is pass_on else pull(g, kept, node)
+                if c.shape != parent.shape:
+                    c = _folded(c, node, parent)
+                if c.dtype is not parent.dtype and c.dtype != parent.dtype:
+                    c = c.astype(parent.dtype)
             except Exception as error:
                 error.add_note(f"  in the gradient rule of {node} for input {i}")
                 raise
-            is_leaf = parent.plan is None
-            if is_leaf and parent.mutated > node.serial:
+            if parent.plan is None and parent.mutated > node.serial:
                 _check_unchanged(node, parent, i)
             if parent in cotangents:
-                if parent in mine:
-                    cotangents[parent] += c
-                else:
+                if parent not in mine:
                     cotangents[parent] = cotangents[parent] + c
                     aliased.discard(parent)
                     if not differentiable and parent.shape:  # a sum of 0-d arrays is a scalar
                         mine.add(parent)
+                elif c.__class__ is Scattered:
+                    c.add_to(cotangents[parent])
+                else:
+                    cotangents[parent] += c
                 continue
             if c.__class__ is Scattered:
                 c = np.asarray(c)
                 mine.add(parent)
             cotangents[parent] = c
-            if is_leaf:
+            if parent.plan is None:
                 if c is g or differentiable or (c.base is not None and not _holds_alone(c)):
                     aliased.add(parent)
                 if parent.hooks is not None:
@@ -135,8 +137,7 @@ def backprop(
     if wanted:
         return found | {node: g for node, g in cotangents.items() if node in wanted}
     _deposit(cotangents)
-    if retained:
-        _deposit(retained)
+    _deposit(retained)
     return found
 
 
@@ -204,20 +205,15 @@ def _deposit(cotangents: Cotangents) -> None:
             if owner is None:
                 continue
             if not isinstance(g, Tensor):
-                g = wrap(g if g.__class__ is np.ndarray else np.asarray(g))
+                g = wrap(g if g.__class__ is _ndarray else np.asarray(g))
             owner.grad = g if owner.grad is None else owner.grad + g
 
 
-def _fit(c: Array, node: Node, parent: Node) -> Array:
-    """Give a rule's result the shape and dtype of its input, where the op may ask for that."""
-    if not hasattr(c, "shape"):
-        c = np.asarray(c)
-    if c.shape != parent.shape:
-        primitive = node.primitive
-        if primitive is None or not primitive.broadcasts:
-            raise ShapeError(f"a rule of {node} returned shape {c.shape} for {parent.shape}")
-        c = fold(c, parent.shape)
-    return c if c.dtype == parent.dtype else c.astype(parent.dtype)
+def _folded(c: Array, node: Node, parent: Node) -> Array:
+    """Give a rule's result the shape of its input, where the op broadcasts."""
+    if not node.plan.primitive.broadcasts:  # type: ignore[union-attr]
+        raise ShapeError(f"a rule of {node} returned shape {c.shape} for {parent.shape}")
+    return fold(c, parent.shape)
 
 
 def _as_tensors(node: Node, kept: Sequence[Any]) -> list[Any]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import Operand, ShapeError, broadcast_message, matmul_message
-from minigrad.graph import SCOPE
 from minigrad.primitive import Primitive
+from minigrad.scopes import SCOPE
 
 
 def explained(

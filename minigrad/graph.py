@@ -1,4 +1,4 @@
-"""The graph: its vertices, the scopes they were recorded in, and what switches recording.
+"""The graph: its vertices, and what switches recording.
 
 Nodes point to the nodes of their inputs, never back and never to a Tensor, so a graph that nobody
 holds is freed at once, however deep it is.
@@ -17,45 +17,14 @@ import numpy as np
 
 from minigrad.errors import DTypeError
 from minigrad.primitive import Array, Plan, Primitive
+from minigrad.scopes import Scope
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
-SCOPE: ContextVar[Scope | None] = ContextVar("scope", default=None)
 SERIAL = itertools.count()
 LINE = -2  # where a node keeps what line recorded it
-
-
-class Scope:
-    """Where in a model ops are recorded: a module's call, or a composite such as ``softmax``.
-
-    ``label`` is a name and a title such as ``Linear(4 → 3)``, and for a module a weak reference to
-    it: one tuple, made once, because a scope is made at every call.
-    """
-
-    __slots__ = ("label", "parent")
-
-    def __init__(self, label: tuple[Any, ...], parent: Scope | None) -> None:
-        self.label, self.parent = label, parent
-
-    @property
-    def name(self) -> str:
-        """Name relative to the parent."""
-        return self.label[0]
-
-    @property
-    def title(self) -> str:
-        """What it is; empty for a function."""
-        return self.label[1]
-
-    @property
-    def path(self) -> str:
-        """The dotted names from the outermost scope to this one."""
-        return f"{self.parent.path}.{self.name}" if self.parent else self.name
-
-    def __repr__(self) -> str:
-        return f"{self.path} ({self.title})" if self.title else self.path
 
 
 class Node:
@@ -174,19 +143,3 @@ def enable_grad() -> Iterator[None]:
         yield
     finally:
         RECORDING.reset(token)
-
-
-@contextlib.contextmanager
-def scope(name: str, title: str = "") -> Iterator[Scope]:
-    """Group what is recorded inside the block under ``name`` in drawings, errors and emitted code.
-
-    >>> with scope("encoder"), scope("attention") as inner:
-    ...     inner.path
-    'encoder.attention'
-    """
-    inner = Scope((name, title), SCOPE.get())
-    token = SCOPE.set(inner)
-    try:
-        yield inner
-    finally:
-        SCOPE.reset(token)

@@ -57,20 +57,29 @@ def case(*shape: int | tuple[int, ...], **params: Any) -> Case:
 class Plan:
     """How one call is recorded, given which of its inputs require a gradient.
 
-    ``keep(values, out)`` makes the tuple that the node holds; ``pulls`` are pairs of an input's
-    position and ``pull(g, kept, params)``, its gradient rule with the requests already wired;
-    ``sources`` says what each kept slot is: an input's position, ``OUT``, or ``SHAPE``;
-    ``drops`` whether the static parameters hold arrays too, to be released with what is kept.
+    ``keep(values, out)`` makes the tuple that the node holds, None if that is empty; ``pulls`` are
+    pairs of an input's position and ``pull(g, kept, node)``, its gradient rule with the requests
+    already wired; ``sources`` says what each kept slot is: an input's position, ``OUT``, or
+    ``SHAPE``; ``drops`` whether the static parameters hold arrays too, to be released with what is
+    kept.
     """
 
     primitive: Primitive[...]
-    keep: Callable[[Sequence[Array], Array], tuple[Any, ...]]
-    pulls: tuple[tuple[int, Callable[[Array, Sequence[Any], dict[str, Any]], Array]], ...]
+    keep: Callable[[Sequence[Array], Array], tuple[Any, ...]] | None
+    pulls: tuple[tuple[int, Callable[[Array, Sequence[Any], Any], Array]], ...]
     sources: tuple[int, ...]
     drops: bool
 
 
 OUT, SHAPE = -1, -2
+
+
+def pass_on(g: Array, kept: Sequence[Any], node: Any) -> Array:
+    """What plans hold where the rule is ``lambda g: g``: the walk need not call it."""
+    return g
+
+
+_SAME = (lambda g: g).__code__.co_code
 
 
 class Primitive(Generic[P]):
@@ -203,7 +212,7 @@ class Primitive(Generic[P]):
 
         Compiled because this is the hot path: a generic loop over requests costs as much as a
         small NumPy call. For ``multiply`` with both inputs the source is
-        ``keep = lambda v, out: (v[1], v[0])`` and ``lambda g, kept, params: rule(g, kept[0])``.
+        ``keep = lambda v, out: (v[1], v[0])`` and ``lambda g, kept, node: rule(g, kept[0])``.
         """
         arity = key.bit_length() - 1
         names = self.inputs * arity if self.variadic else self.inputs
@@ -211,16 +220,14 @@ class Primitive(Generic[P]):
 
         def slot(source: int, *, shape: bool = False) -> int:
             value = "out" if source == OUT else f"v[{source}]"
-            if source == SHAPE:
-                value = "tuple(map(shape, v))"
-            elif shape:
-                value = f"{value}.shape" if key >> source & 1 else f"shape({value})"
+            if shape:
+                value = "tuple(map(shape, v))" if source == SHAPE else f"shape({value})"
             slots.setdefault((source, shape), value)
             return list(slots).index((source, shape))
 
         def fetch(request: str) -> str:
             if request in self.statics:
-                return f"params[{request!r}]"
+                return f"node.params[{request!r}]"
             if request == "index" and self.variadic:
                 return "position"
             if request == "out":
@@ -232,15 +239,17 @@ class Primitive(Generic[P]):
                 for i in range(arity):
                     slots.setdefault((i, False), f"v[{i}]")
                 return f"(*kept[{slot(0)}:{slot(0) + arity}],)"
-            name = request.removesuffix("_shape") if shape else request
-            return f"kept[{slot(names.index(name), shape=shape)}]"
+            position = names.index(request.removesuffix("_shape") if shape else request)
+            if shape and key >> position & 1:  # which its vertex knows
+                return f"node.parents[{position}].shape"
+            return f"kept[{slot(position, shape=shape)}]"
 
         wire: dict[str, Any] = {}  # once for all the inputs of a variadic op
         for i, name in enumerate(names):
             if key >> i & 1 and name in self.rules and name not in wire:
-                wired = "".join(", " + fetch(r) for r in self.requests[name])
-                source = f"lambda position: lambda g, kept, params: rule(g{wired})"
-                wire[name] = eval(source, {"rule": self.rules[name]})
+                rule, wired = self.rules[name], ", ".join(["g", *map(fetch, self.requests[name])])
+                pull = "pass_on" if _is_same(rule) else f"lambda g, kept, node: rule({wired})"
+                wire[name] = eval(f"lambda position: {pull}", {"rule": rule, "pass_on": pass_on})
         pulls = [(i, wire[n](i)) for i, n in enumerate(names) if key >> i & 1 and n in wire]
         for position in range(arity):
             if not key >> position & 1 and (position, False) not in slots:
@@ -249,15 +258,18 @@ class Primitive(Generic[P]):
                     f"{constant} if getattr({constant}, 'size', 1) <= {SMALL} else None"
                 )
         source = f"lambda v, out: ({''.join(e + ',' for e in slots.values())})"
-        keep = eval(source, {"shape": np.shape})
-        sources = tuple(SHAPE if is_shape else i for i, is_shape in slots)
         return Plan(
             primitive=self,
-            keep=keep,
+            keep=eval(source, {"shape": np.shape}) if slots else None,
             pulls=tuple(pulls),
-            sources=sources,
+            sources=tuple(SHAPE if is_shape else i for i, is_shape in slots),
             drops=not {"index", "indices"}.isdisjoint(self.statics),
         )
+
+
+def _is_same(rule: Rule) -> bool:
+    code = getattr(rule, "__code__", None)
+    return code is not None and code.co_argcount == 1 and code.co_code == _SAME
 
 
 def defvjp(**rules: Rule) -> Callable[[Callable[P, Array]], Callable[P, Array]]:

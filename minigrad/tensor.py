@@ -17,12 +17,14 @@ import numpy as np
 from minigrad import ops
 from minigrad.errors import BackwardError, DTypeError, NotDifferentiable, ShapeError
 from minigrad.explain import explained, silent_array
-from minigrad.graph import RECORDING, SCOPE, SERIAL, Node, asarray, leaf
+from minigrad.graph import RECORDING, SERIAL, Node, asarray, leaf
 from minigrad.operators import Operators
 from minigrad.primitive import Array, Primitive
+from minigrad.scopes import current_scope
 
 _new = object.__new__
 _ndarray = np.ndarray
+_recording = RECORDING.get  # bound, as current_scope is
 _AS_IS = frozenset({np.ndarray, int, float, bool, type(None)})
 
 
@@ -64,20 +66,21 @@ def record(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, A
         plan = primitive.plans[key]
     except KeyError:
         plan = primitive.plan(key)
-    if plan.pulls and RECORDING.get():
+    if plan.pulls and _recording():
         if out is values[0]:
             out = out.view()
         out.setflags(False)  # what a graph needs may not change: a write raises where it is made
         tensor._node = node = Node()
         node.plan = plan
+        keep = plan.keep
         node.parents = parents
         node.params = params
         node.serial = next(SERIAL)
-        node.scope = SCOPE.get()
+        node.scope = current_scope()
         node.owner = node.hooks = None
         node.shape = out.shape
         node.dtype = out.dtype
-        node.kept = plan.keep(values, out)
+        node.kept = keep(values, out) if keep is not None else ()
         node.names = _names(args) if constant else None
     else:
         tensor._node = None

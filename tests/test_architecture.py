@@ -23,7 +23,7 @@ CONTRACT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importl
 
 PUBLIC, PUBLIC_OPS = vars(mg)["__all__"], vars(ops)["__all__"]
 CORE = ("errors.py", "primitive.py", "graph.py", "tensor.py", "autodiff.py")
-CORE_LINES = 870  # docs/decisions/0012 says why; it may only shrink
+CORE_LINES = 850  # docs/decisions/0012 says why; it may only shrink
 FILE_LINES, FUNCTION_LINES = 300, 40
 # What is longer, and how long it may be: these may only shrink.
 LONGER = {

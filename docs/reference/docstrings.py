@@ -17,6 +17,7 @@ import minigrad as mg
 MODULES = {
     "tensor": "tensors",
     "graph": "what is recorded, and switching it off",
+    "scopes": "where in a model ops are recorded",
     "calculus": "gradients as functions",
     "nn": "layers",
     "nn.init": "initial values",

@@ -20,9 +20,10 @@ import numpy as np
 
 from minigrad.autodiff import backprop
 from minigrad.compile.program import CompileError, Instruction, Value, function_of
-from minigrad.graph import SCOPE, Node, Scope
+from minigrad.graph import Node
 from minigrad.optim import LBFGS, clip, composed, schedules
 from minigrad.optim.optimizer import Optimizer
+from minigrad.scopes import SCOPE, Scope
 
 # Down to the separator: numpyro is not in the folder of numpy.
 PACKAGE = str(Path(__file__).parent.parent) + os.sep

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import SCOPE, Scope, enable_grad
+from minigrad.graph import enable_grad
 from minigrad.interposing import interposed
 from minigrad.nn import Module, Parameter
 from minigrad.primitive import OUT
+from minigrad.scopes import SCOPE, Scope
 from minigrad.tensor import Tensor
 
 __all__ = ["Evidence", "Seen", "gradients_of", "observe", "remembered"]

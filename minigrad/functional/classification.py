@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 _LAST = {"axis": -1, "keepdims": False}
+_UNSIGNED = {np.dtype(f"{kind}{n}"): np.dtype(f"u{n}") for kind in "iu" for n in (1, 2, 4, 8)}
+# Names of this module, since CPython 3.11 is slow at attributes of NumPy's.
+_ndarray, _arange, _largest = np.ndarray, np.arange, np.maximum.reduce
+_exp, _log, _getitem = ops.exp, ops.log, ops.getitem
 
 
 @composite
@@ -82,17 +86,24 @@ def cross_entropy(
     if not labels.dtype.isnative:
         labels = labels.astype(labels.dtype.newbyteorder("="))
     # One look at both ends of the range: as an unsigned number, a negative label is a huge one.
-    known = labels if labels.__class__ is np.ndarray else everything(labels)
-    outside = known.size and known.view(f"u{known.itemsize}").max() >= shape[-1]
+    known = labels if labels.__class__ is _ndarray else everything(labels)
+    outside = known.size and _highest(known) >= shape[-1]
     if outside or weight is not None or label_smoothing or ignore_index >= 0:
         return _chosen(logits, labels, weight, ignore_index, label_smoothing, reduction)
     centred = shifted(logits, -1)
     if len(shape) == 2:
-        chosen = run(ops.getitem, centred, {"index": (np.arange(shape[0]), labels)})
+        chosen = run(_getitem, centred, {"index": (_arange(shape[0]), labels)})
     else:
         chosen = ops.take_along_axis(centred, labels[..., None], -1)[..., 0]
-    log_norm = run(ops.log, run(SUM, run(ops.exp, centred), _LAST))
+    log_norm = run(_log, run(SUM, run(_exp, centred), _LAST))
     return reduced(log_norm - chosen, reduction)
+
+
+def _highest(labels: Array) -> Array:
+    """The largest of labels as unsigned numbers."""
+    if labels.__class__ is _ndarray:
+        return _largest(labels.view(_UNSIGNED[labels.dtype]), None)
+    return labels.view(f"u{labels.itemsize}").max()
 
 
 def _misfit(

@@ -12,8 +12,9 @@ import numpy as np
 from minigrad import ops
 from minigrad.arguments import misnamed
 from minigrad.batching import Batched, BranchError, by_example
-from minigrad.graph import SCOPE, Scope, asarray
+from minigrad.graph import asarray
 from minigrad.primitive import Array, Primitive
+from minigrad.scopes import enter, leave
 from minigrad.tensor import Tensor
 
 __all__ = ["composite"]
@@ -38,7 +39,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = SCOPE.set(Scope(label, SCOPE.get()))
+        token = enter(label)
         try:
             return function(*args, **kwargs)
         except BranchError:  # inside vmap: it decides by values that differ by example
@@ -50,7 +51,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
                 raise TypeError(message) from error
             raise
         finally:
-            SCOPE.reset(token)
+            leave(token)
 
     return scoped
 
@@ -97,5 +98,6 @@ def floored(x: Array, low: float) -> Array:
 
 def run(op: Primitive[...], x: Array, statics: dict[str, Any] = _NO_STATICS) -> Array:
     """Run an op of one input whose static parameters are complete: a loss calls many of them."""
-    interpret = getattr(x.__class__, "__primitive__", None)
-    return op.kernel(x, **statics) if interpret is None else interpret(op, (x,), statics)
+    if isinstance(x, Tensor):
+        return Tensor.__primitive__(op, (x,), statics)
+    return op.apply((x,), statics)

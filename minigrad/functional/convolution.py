@@ -12,10 +12,10 @@ from typing import Any, Literal
 from minigrad import ops
 from minigrad.errors import Operand, ShapeError
 from minigrad.functional.composition import as_operand, composite
-from minigrad.graph import SCOPE
 from minigrad.ops.correlation import overlap_product, window_product
 from minigrad.ops.window import Ints, each
 from minigrad.primitive import Array
+from minigrad.scopes import SCOPE
 
 __all__ = [
     "conv1d",

@@ -16,13 +16,16 @@ from minigrad.tensor import Tensor
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
 
+_largest = np.maximum.reduce
+
+
 def shifted(logits: Array, axis: int) -> Array:
     """Logits minus their largest, a constant: it changes no softmax and lets no exp overflow."""
     data = logits._data if isinstance(logits, Tensor) else logits
     if data.dtype.kind != "f":
         logits = data = data.astype(float)  # differences of uint8 wrap around
     try:
-        return logits - np.maximum.reduce(data, axis=axis, keepdims=True)
+        return logits - _largest(data, axis=axis, keepdims=True)
     except ValueError:
         if data.size:
             raise

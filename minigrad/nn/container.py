@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minigrad.graph import SCOPE, Scope
 from minigrad.nn.module import Module
+from minigrad.scopes import enter, leave
 
 __all__ = ["Sequential"]
 
@@ -29,17 +29,16 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply the layers in order."""
-        outer = SCOPE.get()
         for i, layer in enumerate(self.layers):
             if isinstance(layer, Module):
                 x = layer(x)
                 continue
             name = getattr(layer, "__name__", "") or type(layer).__name__
-            token = SCOPE.set(Scope((f"layers.{i}", name), outer))
+            token = enter((f"layers.{i}", name))
             try:
                 x = layer(x)
             finally:
-                SCOPE.reset(token)
+                leave(token)
         return x
 
     def title(self) -> str:

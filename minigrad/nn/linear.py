@@ -9,11 +9,12 @@ import numpy as np
 from minigrad import ops
 from minigrad.arguments import telling
 from minigrad.errors import ShapeError
-from minigrad.graph import SCOPE, asarray
+from minigrad.graph import asarray
 from minigrad.nn import init as initialisers
 from minigrad.nn.init import Initialiser
 from minigrad.nn.module import Buffer, Module, Parameter
 from minigrad.primitive import Array
+from minigrad.scopes import SCOPE
 from minigrad.tensor import Tensor
 
 __all__ = ["Linear", "Normalize"]

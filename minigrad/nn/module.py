@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minigrad.errors import StateError
-from minigrad.graph import SCOPE, Scope
 from minigrad.names import MODULES
 from minigrad.nn.summary import OBSERVER, Summary, summarise
+from minigrad.scopes import Scope, current_scope, enter, leave
 from minigrad.tensor import Tensor
 
 __all__ = ["Buffer", "Module", "Parameter"]
 
+_observer = OBSERVER.get
 _LABEL = "_label"  # the one attribute a module has of its own: its cached name and title
 
 
@@ -70,16 +71,15 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` inside a scope of the module's name."""
-        outer = SCOPE.get()
-        label = self._label or self._make_label(outer)
-        token = SCOPE.set(Scope(label, outer))
+        label = self._label or self._make_label(current_scope())
+        token = enter(label)
         try:
-            observer = OBSERVER.get()
+            observer = _observer()
             if observer is None:
                 return self.forward(*args, **kwargs)
             return observer(self, self.forward, args, kwargs)
         finally:
-            SCOPE.reset(token)
+            leave(token)
 
     def _make_label(self, outer: Scope | None) -> tuple[Any, ...]:
         """Name the modules inside the calling module, or inside this one if it is the outermost."""

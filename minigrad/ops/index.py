@@ -43,10 +43,13 @@ def plain_index(index: Any) -> Any:
     return index.numpy() if hasattr(index, "numpy") else index
 
 
+_SEVERAL = (np.ndarray, list)
+
+
 def writes_once(index: Any) -> bool:
     """Whether an index names no element twice: anything but arrays or lists of integers."""
     for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, np.ndarray | list) and np.asarray(part).dtype != bool:
+        if isinstance(part, _SEVERAL) and np.asarray(part).dtype.kind != "b":
             return False
     return True
 
@@ -75,8 +78,8 @@ def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
 class Scattered:
     """What ``scatter_add`` would return, not written out yet: ``g`` at ``index``, 0 elsewhere.
 
-    Added to an array it touches only what the index names, so that the cotangents of N slices cost
-    N slices and not N whole arrays.
+    ``add_to`` an array touches only what the index names, so that the cotangents of N slices cost N
+    slices and not N whole arrays.
     """
 
     __slots__ = ("dtype", "g", "index", "shape")
@@ -88,16 +91,20 @@ class Scattered:
         """Write it out."""
         return np.asarray(scatter_add(self.g, self.shape, self.index), dtype)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None) -> Any:
-        """``array += scattered`` adds in place, at the index alone."""
-        a, b = inputs
-        if ufunc is not np.add or method != "__call__" or b is not self or out is None:
-            return getattr(ufunc, method)(np.asarray(a), np.asarray(b), out=out)
+    def __radd__(self, array: Array) -> Array:
+        """Add it to a copy of an array."""
+        total = np.array(array)
+        self.add_to(total)
+        return total
+
+    def add_to(self, array: Array) -> None:
+        """Add it in place."""
         if writes_once(self.index):
-            a[self.index] += self.g
+            array[self.index] += self.g
         else:
-            np.add.at(a, self.index, self.g)
-        return a
+            np.add.at(array, self.index, self.g)
+
+    __array_ufunc__ = None  # array + scattered is left to __radd__
 
 
 def pull_getitem(g: Array, x_shape: tuple[int, ...], index: Any) -> Array:

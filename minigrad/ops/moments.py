@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from minigrad.ops.shape import expand_reduced, operand
 from minigrad.primitive import Array, Axis, case, composition, defvjp, primitive
 
 __all__ = ["average", "corrcoef", "cov", "mean", "std", "var"]
+
+
+_ndarray = np.ndarray
+_add: Callable[..., Array] = np.add.reduce
 
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -34,12 +39,11 @@ def _count(shape: tuple[int, ...], axis: Axis) -> int:
 )
 def _mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over ``axis``."""
-    if not isinstance(x, np.ndarray) or x.dtype.char not in "fd" or not x.size:
+    if not isinstance(x, _ndarray) or x.dtype.char not in "fd" or not x.size:
         return np.mean(x, axis=axis, keepdims=keepdims)
     # np.mean is a Python function four times as slow as this on small arrays.
     count = x.size if axis is None else _count(x.shape, axis)
-    total: Array = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-    return total / float(count)
+    return _add(x, axis=axis, keepdims=keepdims) / float(count)
 
 
 def _precise(x: Array, dtype: Any) -> tuple[Array, Any]:

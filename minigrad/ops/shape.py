@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -59,6 +59,9 @@ def operand(x: Array) -> Array:
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
+_sum: Callable[..., Array] = np.add.reduce
+
+
 def fold(g: Array, shape: tuple[int, ...]) -> Array:
     """Sum ``g`` over the axes along which ``shape`` was broadcast: broadcasting, undone.
 
@@ -68,11 +71,11 @@ def fold(g: Array, shape: tuple[int, ...]) -> Array:
     """
     lead = len(g.shape) - len(shape)
     if lead == 1 and g.shape[1:] == shape:  # a bias: the common case
-        return np.add.reduce(g, axis=0)
+        return _sum(g, axis=0)
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1
     )
-    summed = np.add.reduce(g, axis=axes[0] if len(axes) == 1 else axes)
+    summed = _sum(g, axis=axes[0] if len(axes) == 1 else axes)
     return summed if summed.shape == shape else np.reshape(summed, shape)
 
 

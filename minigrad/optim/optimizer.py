@@ -24,6 +24,7 @@ from minigrad.tensor import Tensor, rebind
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
+_ndarray = np.ndarray
 State = dict[str, Any]
 P = ParamSpec("P")
 
@@ -131,10 +132,9 @@ class Optimizer:
                 if g.shape != old.shape:
                     name = p.name or "a parameter"
                     raise ShapeError(f"{name} {old.shape} has a gradient {g.shape}")
-                g = -g if upwards else g
-                new = self.update(old, g, memory[id(p)], group)
+                new = self.update(old, -g if upwards else g, memory[id(p)], group)
                 # A setting that is a NumPy scalar promotes float32; a 0-d array becomes a scalar.
-                if new.dtype is not old.dtype or new.__class__ is not np.ndarray:
+                if new.dtype is not old.dtype or new.__class__ is not _ndarray:
                     new = np.asarray(new, old.dtype)
                 rebind(p, new)
 

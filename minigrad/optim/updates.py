@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+_subtract, _ndarray = np.subtract, np.ndarray
+
+
 def decayed(p: Array, g: Array, weight_decay: float) -> Array:
     """Add the gradient of an L2 penalty ``weight_decay / 2 * p ** 2``."""
     return g + weight_decay * p if weight_decay else g
@@ -50,7 +53,7 @@ def sgd(p: Array, g: Array, *, learning_rate: float) -> Array:
     array([0.8])
     """
     step = learning_rate * g
-    return np.subtract(p, step, step) if step.__class__ is np.ndarray else p - step
+    return _subtract(p, step, step) if step.__class__ is _ndarray else p - step
 
 
 def sgd_momentum(

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterable
 
-from minigrad.graph import Scope
+from minigrad.scopes import Scope
 from minigrad.viz import diagnose
 from minigrad.viz.cost import bytes_of, flops_of
 from minigrad.viz.describe import describe_composite, describe_fold, describe_op, inside

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import Node, Scope
+from minigrad.graph import Node
 from minigrad.primitive import Primitive
+from minigrad.scopes import Scope
 from minigrad.tensor import Tensor
 from minigrad.viz.build import build
 from minigrad.viz.diagnose import Finding
@@ -249,5 +250,5 @@ def _scope(tape: Tape, labels: Sequence[tuple[Any, ...]]) -> Scope | None:
             scope = scope.parent
     found: Scope | None = None
     for label in labels:
-        found = made.get((found, id(label))) or Scope(label, found)
+        found = made.get((found, id(label))) or Scope.of(label, found)
     return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from minigrad import functional
-from minigrad.graph import Scope
 from minigrad.primitive import REGISTRY
+from minigrad.scopes import Scope
 from minigrad.viz.tape import Tape, Vertex
 
 __all__ = ["Fold", "Scopes", "Unit", "fold_tape"]

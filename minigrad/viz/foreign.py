@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import Scope
 from minigrad.primitive import REGISTRY, Array
+from minigrad.scopes import Scope
 from minigrad.viz import diagnose
 from minigrad.viz.build import build
 from minigrad.viz.digest import digest

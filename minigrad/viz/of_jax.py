@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import MissingExtra
-from minigrad.graph import Scope
+from minigrad.scopes import Scope
 from minigrad.viz.fold import Fold
 from minigrad.viz.foreign import Recorder, checked
 from minigrad.viz.graph import Graph
@@ -199,8 +199,8 @@ class _Run:
 
     def nested(self, outer: Scope | None, name: str, fresh: bool = False) -> Scope:
         if fresh:  # every call is one card
-            return Scope((name, ""), outer)
-        return self.scopes.setdefault((outer, name), Scope((name, ""), outer))
+            return Scope.of((name, ""), outer)
+        return self.scopes.setdefault((outer, name), Scope.of((name, ""), outer))
 
 
 def _only_call(body: Any) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigrad.errors import MissingExtra
-from minigrad.graph import Scope
+from minigrad.scopes import Scope
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.fold import Fold
 from minigrad.viz.foreign import Recorder, checked
@@ -256,7 +256,7 @@ class _Boxes:
         path = self.paths[id(part)]
         name = path.removeprefix(f"{around}.") or type(part).__name__
         label = self.labels.setdefault(id(part), (name, _title(part), weakref.ref(part)))
-        inside.append(Scope(label, outer))
+        inside.append(Scope.of(label, outer))
 
     def leave(self, part: Any, args: Any, out: Any) -> None:
         self.watch.inside.pop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import Scope
+from minigrad.scopes import Scope
 from minigrad.tensor import Tensor
 from minigrad.viz.tape import Tape, Vertex
 

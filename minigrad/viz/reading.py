@@ -199,7 +199,7 @@ def _take_gradients(reader: Reader, tape: Tape, cotangents: Sequence[Array]) -> 
         for i, pull in node.plan.pulls:
             parent = v.parents[i]
             assert parent is not None
-            c = _fitted(pull(g, node.kept or (), node.params), vertices[parent])
+            c = _fitted(pull(g, node.kept or (), node), vertices[parent])
             if reader.detailed:
                 tape.findings += diagnose.of_rule(v, g, c, tape.findings)
             pending[parent] = pending[parent] + c if parent in pending else c

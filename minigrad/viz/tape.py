@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.graph import LINE, Node, Scope
+from minigrad.graph import LINE, Node
 from minigrad.primitive import OUT, Array, Primitive
+from minigrad.scopes import Scope
 from minigrad.tensor import Tensor
 from minigrad.viz.diagnose import Finding
 from minigrad.viz.digest import Digest

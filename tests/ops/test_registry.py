@@ -445,7 +445,7 @@ def test_rules_write_nothing_and_keep_shape_and_dtype(name, case, dtype):
     g = read_only(cotangent(out))
     kept_g = g.copy()
     for position, pull in node.plan.pulls:
-        c = np.asarray(pull(g, node.kept, node.params))
+        c = np.asarray(pull(g, node.kept, node))
         if name not in CONVERTED:
             assert c.dtype == dtype
         if not op.broadcasts:
@@ -540,7 +540,7 @@ def test_python_numbers_do_not_promote(name):
         assert out.dtype == np.float32
         node = out.node
         for _, pull in node.plan.pulls:
-            assert np.asarray(pull(np.ones(2, np.float32), node.kept, node.params)).dtype == "f4"
+            assert np.asarray(pull(np.ones(2, np.float32), node.kept, node)).dtype == "f4"
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_RULES))

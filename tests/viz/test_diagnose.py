@@ -8,7 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.functional import cross_entropy
-from minigrad.graph import scope
+from minigrad.scopes import scope
 from minigrad.tensor import Tensor
 from minigrad.viz import draw
 

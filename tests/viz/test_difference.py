@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.graph import scope
+from minigrad.scopes import scope
 from minigrad.viz import diff, draw
 
 

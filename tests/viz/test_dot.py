@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import minigrad as mg
-from minigrad.graph import scope
+from minigrad.scopes import scope
 from minigrad.tensor import Tensor, tensor
 from minigrad.viz import draw, engine
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 import minigrad as mg
-from minigrad.graph import scope
+from minigrad.scopes import scope
 from minigrad.tensor import Tensor
 from minigrad.viz import draw
 

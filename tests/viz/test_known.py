@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
-from minigrad.graph import scope
+from minigrad.scopes import scope
 from minigrad.tensor import Tensor
 from minigrad.viz import draw
 from minigrad.viz.digest import digest
