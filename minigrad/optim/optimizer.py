@@ -11,7 +11,7 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -56,6 +56,43 @@ def _checked(settings: State) -> State:
     return plain
 
 
+class Elsewhere:
+    """An attribute of PyTorch's optimisers: whoever reads or sets it is told what there is instead.
+
+    A class from elsewhere may have one of that name. Descriptors, since CPython 3.11 reads all
+    attributes of a class with ``__getattr__`` the slow way, and so that ``optimizer.lr = 0.1`` is
+    not passed over in silence.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.__doc__ = name, OPTIMIZERS[name]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is not None and self.name in vars(instance):
+            return vars(instance)[self.name]
+        raise self._error(owner or type(instance), instance)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if type(instance).__module__.startswith("minigrad.optim."):
+            raise self._error(type(instance), instance)
+        vars(instance)[self.name] = value
+
+    def _error(self, kind: type, instance: Any) -> AttributeError:
+        said = f"{kind.__name__} has no {self.name!r}: {self.__doc__}"
+        return AttributeError(said, name=self.name, obj=instance)
+
+
+C = TypeVar("C", bound=type)
+
+
+def knowing_elsewhere(kind: C) -> C:
+    """Have a class tell what there is instead of attributes of PyTorch's."""
+    for name in OPTIMIZERS:
+        setattr(kind, name, Elsewhere(name))
+    return kind
+
+
+@knowing_elsewhere
 class Optimizer:
     """What all optimisers share: groups of parameters, steps, and state that can be saved.
 
@@ -120,7 +157,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        memory = self._state
+        memory, update = self._state, self.update
         for group in self.groups:
             upwards = group.get("maximize", False)
             for p in group["parameters"]:
@@ -132,7 +169,7 @@ class Optimizer:
                 if g.shape != old.shape:
                     name = p.name or "a parameter"
                     raise ShapeError(f"{name} {old.shape} has a gradient {g.shape}")
-                new = self.update(old, -g if upwards else g, memory[id(p)], group)
+                new = update(old, -g if upwards else g, memory[id(p)], group)
                 # A setting that is a NumPy scalar promotes float32; a 0-d array becomes a scalar.
                 if new.dtype is not old.dtype or new.__class__ is not _ndarray:
                     new = np.asarray(new, old.dtype)
@@ -210,15 +247,6 @@ class Optimizer:
         vars(self).update(state)
         pairs = zip(self._parameters(), state["_state"], strict=True)
         self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
-
-    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
-            if name not in OPTIMIZERS:
-                return object.__getattribute__(self, name)  # which says again what it said
-            kind = type(self).__name__
-            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}

@@ -308,6 +308,31 @@ def test_an_attribute_of_pytorchs_is_told_what_there_is(name):
         with pytest.raises(AttributeError, match=f"'{kind}' object has no attribute 'rates'"):
             getattr(owner, "rates")  # noqa: B009
         copy.deepcopy(owner)
+        with pytest.raises(AttributeError, match=f"{kind} has no {name!r}"):
+            setattr(owner, name, 0.5)
+        with pytest.raises(AttributeError, match=f"{kind} has no {name!r}"):
+            getattr(type(owner), name)
+        assert not hasattr(owner, name)
+
+
+def test_an_optimiser_of_ones_own_may_have_an_attribute_of_pytorchs():
+    class Mine(optim.Optimizer):
+        def __init__(self, parameters, lr):
+            super().__init__(parameters, learning_rate=lr)
+            self.lr = lr
+
+        def update(self, p, g, state, group):
+            return p - self.lr * g
+
+    w = mg.tensor([1.0], requires_grad=True)
+    mine = Mine([w], 0.5)
+    (w * 2.0).backward()
+    mine.step()
+    assert (w.item(), mine.lr, copy.deepcopy(mine).lr) == (0.0, 0.5, 0.5)
+    with pytest.raises(
+        AttributeError, match=r"Mine has no 'param_groups': write optimizer\.groups"
+    ):
+        mine.param_groups  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_name_that_is_not_here_is_told():
