@@ -272,7 +272,7 @@ def backward(  # noqa: D417 (self)
         )
     g: Array
     if gradient is None:
-        if self.size != 1:
+        if self._data.size != 1:
             raise BackwardError(
                 f"backward() of a tensor of shape {self.shape} needs gradient=, an array of that "
                 "shape; for a loss, reduce it first: loss.sum() or loss.mean()"

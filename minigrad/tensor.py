@@ -129,9 +129,9 @@ def wrap(data: Array, node: Node | None = None) -> Tensor:
 
 def rebind(tensor: Tensor, array: Array) -> None:
     """Give a leaf a new array of the same shape and dtype; graphs keep the one they used."""
-    tensor._data = array
-    if tensor._node is not None:
-        tensor._node.kept = (array,)
+    tensor._data, node = array, tensor._node
+    if node is not None:
+        node.kept = (array,)
 
 
 class Tensor(Operators):

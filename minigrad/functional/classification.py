@@ -76,7 +76,7 @@ def cross_entropy(
     labels = (
         labels._data if isinstance(labels, Tensor) and labels._node is None else as_operand(labels)
     )
-    shape = logits.shape
+    shape = held(logits).shape
     if labels.shape != shape[:-1] or labels.dtype.kind not in "iu":
         if labels.shape != shape or labels.dtype.kind != "f":
             raise _misfit("cross_entropy", shape, labels, "logits", soft=True)

@@ -313,6 +313,9 @@ def cbrt(x: Array, /) -> Array:
     """
 
 
+_ZEROS = {np.dtype(kind): np.zeros((), kind) for kind in "efd"}  # of 0 NumPy makes one each time
+
+
 @primitive(domain=POSITIVE, onnx="Relu")
 @defvjp(x=lambda g, out: g * (out > 0))
 def relu(x: Array, /) -> Array:
@@ -321,7 +324,7 @@ def relu(x: Array, /) -> Array:
     >>> relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    return np.maximum(x, 0)
+    return np.maximum(x, _ZEROS.get(x.dtype, 0) if x.__class__ is np.ndarray else 0)
 
 
 @primitive(np.absolute, domain=POSITIVE, onnx="Abs")
