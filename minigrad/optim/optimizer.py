@@ -16,6 +16,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 import numpy as np
 
 from minigrad.arguments import argument, telling
+from minigrad.elsewhere import Elsewhere, listed
 from minigrad.errors import ShapeError, StateError
 from minigrad.names import OPTIMIZERS
 from minigrad.optim import updates
@@ -56,39 +57,13 @@ def _checked(settings: State) -> State:
     return plain
 
 
-class Elsewhere:
-    """An attribute of PyTorch's optimisers: whoever reads or sets it is told what there is instead.
-
-    A class from elsewhere may have one of that name. Descriptors, since CPython 3.11 reads all
-    attributes of a class with ``__getattr__`` the slow way, and so that ``optimizer.lr = 0.1`` is
-    not passed over in silence.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name, self.__doc__ = name, OPTIMIZERS[name]
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is not None and self.name in vars(instance):
-            return vars(instance)[self.name]
-        raise self._error(owner or type(instance), instance)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        if type(instance).__module__.startswith("minigrad.optim."):
-            raise self._error(type(instance), instance)
-        vars(instance)[self.name] = value
-
-    def _error(self, kind: type, instance: Any) -> AttributeError:
-        said = f"{kind.__name__} has no {self.name!r}: {self.__doc__}"
-        return AttributeError(said, name=self.name, obj=instance)
-
-
 C = TypeVar("C", bound=type)
 
 
 def knowing_elsewhere(kind: C) -> C:
-    """Have a class tell what there is instead of attributes of PyTorch's."""
-    for name in OPTIMIZERS:
-        setattr(kind, name, Elsewhere(name))
+    """Have a class tell what there is instead of PyTorch's attributes, which set nothing here."""
+    for name, told in OPTIMIZERS.items():
+        setattr(kind, name, Elsewhere(name, told, strict=True))
     return kind
 
 
@@ -247,6 +222,8 @@ class Optimizer:
         vars(self).update(state)
         pairs = zip(self._parameters(), state["_state"], strict=True)
         self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
+
+    __dir__ = listed
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}

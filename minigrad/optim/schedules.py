@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from minigrad.arguments import telling
+from minigrad.elsewhere import listed
 from minigrad.errors import StateError
 from minigrad.optim.optimizer import Optimizer, knowing_elsewhere
 
@@ -35,6 +36,7 @@ __all__ = [
 class Stateful:
     """What can be saved: the numbers named in ``keeps``."""
 
+    __dir__ = listed
     keeps: ClassVar[tuple[str, ...]] = ("count",)
 
     def state_dict(self) -> dict[str, Any]:
