@@ -19,7 +19,6 @@ from minigrad.functional import *
 from minigrad.graph import enable_grad, no_grad
 from minigrad.names import advice as _advice
 from minigrad.nn.init import set_default_dtype
-from minigrad.operators import tell_what_is_elsewhere as _tell_what_is_elsewhere
 from minigrad.ops import *
 from minigrad.primitive import case, composition, defvjp, primitive
 from minigrad.random import seed
@@ -85,10 +84,7 @@ if not TYPE_CHECKING:  # type checkers take what is imported, as the first line 
         ]
     )
 
-    _methods = dir(Tensor)
-    _tell_what_is_elsewhere(Tensor, tuple(__all__))
-
     def __getattr__(name: str) -> object:
         """Say what a name that does not exist is called here; runs on failure only."""
         known = () if name[:1] == "_" else __all__
-        raise AttributeError(_advice(name, "minigrad", known, _methods), name=name)
+        raise AttributeError(_advice(name, "minigrad", known, dir(Tensor)), name=name)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-from collections.abc import Callable
-from inspect import getattr_static
-from typing import Any
 
-__all__ = ["ABSENT", "OF_TENSORS", "Elsewhere", "absent", "listed"]
+__all__ = ["ABSENT", "absent"]
 
 ABSENT: dict[str, str] = {
     "arrays are dense": (
@@ -93,40 +90,6 @@ ABSENT: dict[str, str] = {
 """Why -> the names, as patterns of :mod:`fnmatch`, that are therefore not offered."""
 
 
-OF_TENSORS = (
-    "abs_ absolute_ acos_ acosh_ add_ addbmm_ addcdiv_ addcmul_ addmm_ addmv_ addr_ allclose amax "
-    "amin arccos_ arccosh_ arcsin_ arcsinh_ arctan2_ arctan_ arctanh_ as_strided as_strided_ "
-    "as_strided_scatter as_subclass asin_ asinh_ atan2_ atan_ atanh_ baddbmm_ bernoulli_ bfloat16 "
-    "bitwise_and_ bitwise_left_shift_ bitwise_not_ bitwise_or_ bitwise_right_shift_ bitwise_xor_ "
-    "ccol_indices cdouble ceil_ chalf clamp_ clamp_max_ clamp_min_ clip_ coalesce col_indices "
-    "conj_physical conj_physical_ const_data_ptr copysign_ cos_ cosh_ crow_indices cumprod_ "
-    "cumsum_ deg2rad_ dense_dim dequantize digamma_ dim_order div_ divide_ eig eq_ erf_ erfc_ "
-    "erfinv_ exp2_ exp_ expm1_ fill_diagonal_ fix_ float_power_ floor_ floor_divide_ fmod_ frac_ "
-    "gcd_ ge_ geqrf grad_dtype greater_ greater_equal_ gt_ hash_tensor heaviside_ histogram "
-    "hypot_ i0 i0_ igamma igamma_ igammac igammac_ index_add_ index_copy_ index_fill_ index_put_ "
-    "index_reduce index_reduce_ indices int_repr ipu is_coalesced is_complex is_conj "
-    "is_contiguous is_cpu is_distributed is_inference is_ipu is_maia is_meta is_mkldnn is_mps "
-    "is_mtia is_neg is_nested is_nonzero is_pinned is_quantized is_set_to is_shared is_sparse_csr "
-    "is_vulkan is_xla is_xpu isclose layout lcm_ ldexp_ le_ lerp_ less_ less_equal_ lgamma_ "
-    "log10_ log1p_ log2_ log_ logical_and_ logical_not_ logical_or_ logical_xor_ logit_ lstsq lt_ "
-    "lu lu_solve masked_fill_ masked_scatter_ matrix_exp mode module_load mtia mul_ multiply_ "
-    "mvlgamma_ nan_to_num_ narrow_copy ne_ neg_ negative_ new_empty_strided nextafter nextafter_ "
-    "nonzero_static not_equal_ orgqr ormqr output_nr polygamma_ pow_ q_per_channel_axis "
-    "q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qr qscheme rad2deg_ "
-    "reciprocal_ record_stream reinforce relu_ remainder_ renorm_ resize_ resize_as_ "
-    "resize_as_sparse_ resolve_conj resolve_neg round_ row_indices rsqrt_ scatter_ scatter_add_ "
-    "scatter_reduce scatter_reduce_ sgn_ share_memory_ sigmoid_ sign_ sin_ sinc_ sinh_ "
-    "slice_inverse smm solve sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sqrt_ "
-    "square_ squeeze_ sspaddmm storage_offset storage_type sub_ subtract_ swapaxes_ swapdims_ t_ "
-    "tan_ tanh_ to_dense to_mkldnn to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr "
-    "to_sparse_coo to_sparse_csc to_sparse_csr transpose_ tril_ triu_ true_divide_ trunc_ "
-    "unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_ values "
-    "volatile xlogy_ addressable_shards block_until_ready copy_to_host_async device_buffer "
-    "devices sharding "
-)
-"""Attributes of the tensors of PyTorch and JAX that no other table names, parted by spaces."""
-
-
 @functools.cache
 def _patterns() -> list[tuple[str, str]]:
     return [(pattern, why) for why, names in ABSENT.items() for pattern in names.split()]
@@ -141,57 +104,3 @@ def absent(name: str) -> str:
     ''
     """
     return next((why for pattern, why in _patterns() if fnmatch.fnmatchcase(name, pattern)), "")
-
-
-class Elsewhere:
-    """A name that another framework has, as an attribute that raises and tells what there is here.
-
-    Such descriptors instead of one ``__getattr__``: of a class that has that, CPython 3.11 reads
-    *every* attribute the slow way, which was a twentieth of a small training step.
-
-    Args:
-        name: The name.
-        told: What there is instead, or a function that makes the whole message for a class.
-        strict: Whether instances of minigrad's own classes tell when it is set, too.
-
-    >>> class Here:
-    ...     there = Elsewhere("there", "go on")
-    >>> Here().there
-    Traceback (most recent call last):
-    AttributeError: Here has no 'there': go on
-    """
-
-    def __init__(self, name: str, told: str | Callable[[type], str], strict: bool = False) -> None:
-        self.name, self.told, self.strict = name, told, strict
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        own = getattr(instance, "__dict__", {})
-        if self.name in own:
-            return own[self.name]
-        raise self._error(owner, instance)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        """Let a class from elsewhere have an attribute of that name."""
-        kind = type(instance)
-        if not hasattr(instance, "__dict__") or (
-            self.strict and kind.__module__[:9] == "minigrad."
-        ):
-            raise self._error(kind, instance)
-        vars(instance)[self.name] = value
-
-    def _error(self, kind: type, instance: Any) -> AttributeError:
-        head = f"{kind.__name__} has no {self.name!r}"
-        said = f"{head}: {self.told}" if isinstance(self.told, str) else self.told(kind)
-        return AttributeError(said, name=self.name, obj=instance)
-
-
-def listed(x: object) -> list[str]:
-    """Names of the attributes of an object, but not those that only tell what there is instead.
-
-    >>> class Here:
-    ...     there = Elsewhere("there", "go on")
-    >>> "there" in dir(Here()), "there" in listed(Here())
-    (True, False)
-    """
-    told = (name for name in dir(type(x)) if isinstance(getattr_static(type(x), name), Elsewhere))
-    return sorted({*object.__dir__(x)} - {*told})

@@ -16,16 +16,22 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.dispatch import call_function, call_ufunc
-from minigrad.elsewhere import OF_TENSORS, Elsewhere, listed
 from minigrad.errors import NotDifferentiable
 from minigrad.explain import silent_exit
-from minigrad.names import NOTES, RECIPES, advice
+from minigrad.names import advice
 from minigrad.primitive import Array
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
 _NO_PARAMS: dict[str, Any] = {}
+
+
+@functools.lru_cache(maxsize=1024)
+def _advice(name: str, owner: str) -> str:
+    """What to write instead; kept, since whoever probes by ``hasattr`` would wait for it again."""
+    public = vars(sys.modules.get("minigrad", ops)).get("__all__", ())  # if imported by now
+    return advice(name, owner, () if name[:1] == "_" else public)
 
 
 class Operators:
@@ -51,7 +57,11 @@ class Operators:
         """Interpret a NumPy function as the primitive or composition that differentiates it."""
         return call_function(func, args, kwargs)
 
-    __dir__ = listed
+    if not TYPE_CHECKING:  # a type checker is to say itself that an attribute is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what an attribute that does not exist is called here; runs on failure only."""
+            raise AttributeError(_advice(name, f"a {type(self).__name__}"), name=name, obj=self)
 
     # Python's operators
 
@@ -279,20 +289,3 @@ def _plain_index(index: Any) -> Any:
     if isinstance(index, Operators):
         return index._data
     return np.asarray(index) if isinstance(index, list) and index else index
-
-
-def tell_what_is_elsewhere(kind: type[Operators], public: tuple[str, ...]) -> None:
-    """Have a class of tensors tell what to write instead of a name that it does not have.
-
-    Args:
-        kind: The class; its base, this module's, gets the names, so that help() has them last.
-        public: Names at the top of minigrad: functions that are not methods.
-    """
-    functions = filter(str.islower, public)  # what has capitals is a class
-    for name in {*NOTES, *RECIPES, *OF_TENSORS.split(), *functions} - {*dir(kind)}:
-        setattr(Operators, name, Elsewhere(name, functools.partial(_told, name, public)))
-
-
-@functools.lru_cache(maxsize=1024)  # whoever probes by hasattr would wait for it again
-def _told(name: str, public: tuple[str, ...], kind: type) -> str:
-    return advice(name, f"a {kind.__name__}", public)

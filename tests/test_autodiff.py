@@ -597,3 +597,16 @@ def test_a_gradient_is_an_array_of_its_own_and_not_copied_where_it_is_already():
     mg.reshape(x, (3, 2)).backward(g.reshape(3, 2))
     assert x.grad is not None
     assert not np.shares_memory(x.grad.data, g)
+
+
+def test_what_an_index_takes_is_converted_before_it_is_added():
+    x = mg.tensor(np.array([1.0, -2.0, 3.0], ">f8"), requires_grad=True)
+    z = x[np.array([0, 0, 2])]
+    (z.sum() + z.sum() + (z * 2).sum()).backward()
+    assert x.grad.numpy().tolist() == [8.0, 0.0, 4.0]
+    x = mg.tensor(np.ones(3), requires_grad=True)
+    loss = x[np.array([0, 2])].sum() + x.sum()
+    x.data = x.data.astype(np.float32)
+    loss.backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.numpy().tolist() == [2.0, 1.0, 2.0]

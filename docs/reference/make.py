@@ -239,8 +239,6 @@ def methods(kind: type) -> list[str]:
             text = inspect.getdoc(value)
             if name[0] == "_" or name in told or not text or name.endswith("_request"):
                 continue
-            if not hasattr(kind, name):  # a name of PyTorch's, which tells what there is instead
-                continue
             told.add(name)
             items.append(f"- `{name}{called(value)}`: {cell(arguments(paragraphs(text)[0]))}")
     return items

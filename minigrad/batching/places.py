@@ -104,7 +104,7 @@ def _expanded(index: Any, ndim: int) -> list[Any] | None:
         else:
             parts.append(part)
     taken = sum(part is not None and part is not Ellipsis for part in parts)
-    if Ellipsis not in [p for p in parts if not isinstance(p, Each | np.ndarray)]:
+    if not any(part is Ellipsis for part in parts):
         parts.append(Ellipsis)
     at = next(i for i, part in enumerate(parts) if part is Ellipsis)
     if taken > ndim:

@@ -73,9 +73,9 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Return ``x @ weight + bias`` of shape ``(..., out_features)``."""
-        weight, bias, run = self.weight, self.bias, Tensor.__primitive__
-        product = run(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
-        return product if bias is None else run(ops.add, (product, bias), {})
+        weight, bias = self.weight, self.bias
+        product = weight.__primitive__(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
+        return product if bias is None else weight.__primitive__(ops.add, (product, bias), {})
 
     def title(self) -> str:
         """Return the layer with its widths."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minigrad.elsewhere import Elsewhere, listed
 from minigrad.errors import StateError
 from minigrad.names import MODULES
 from minigrad.nn.summary import OBSERVER, Summary, summarise
@@ -247,14 +246,18 @@ class Module:
         """
         return summarise(self, x, time)
 
-    __dir__ = listed
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what is done here instead of a method of PyTorch's; runs on failure only."""
+            if name not in MODULES:
+                return object.__getattribute__(self, name)  # which says again what it said
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no {name!r}: {MODULES[name]}", name=name, obj=self)
 
     def __repr__(self) -> str:
         inside = (f"({path}): {child!r}" for path, child in self._children())
         return "\n  ".join([self.title(), *(text.replace("\n", "\n  ") for text in inside)])
 
-
-for _name, _told in MODULES.items():
-    setattr(Module, _name, Elsewhere(_name, _told))
 
 _WALKED = (Module, Parameter, Buffer, dict, list, tuple)

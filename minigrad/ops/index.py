@@ -91,11 +91,19 @@ class Scattered:
         """Write it out."""
         return np.asarray(scatter_add(self.g, self.shape, self.index), dtype)
 
-    def __radd__(self, array: Array) -> Array:
-        """Add it to a copy of an array."""
-        total = np.array(array)
-        self.add_to(total)
-        return total
+    def astype(self, dtype: Any) -> Scattered:
+        """Return the same in another dtype."""
+        return Scattered(self.g.astype(dtype), self.shape, self.index)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``array + scattered`` adds to a copy; for anything else it is written out first."""
+        if ufunc is np.add and method == "__call__" and inputs[0].__class__ is np.ndarray:
+            total = inputs[0].copy()
+            self.add_to(total)
+            return total
+        return getattr(ufunc, method)(
+            *(np.asarray(x) if x is self else x for x in inputs), **kwargs
+        )
 
     def add_to(self, array: Array) -> None:
         """Add it in place."""
@@ -103,8 +111,6 @@ class Scattered:
             array[self.index] += self.g
         else:
             np.add.at(array, self.index, self.g)
-
-    __array_ufunc__ = None  # array + scattered is left to __radd__
 
 
 def pull_getitem(g: Array, x_shape: tuple[int, ...], index: Any) -> Array:

@@ -11,12 +11,11 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec
 
 import numpy as np
 
 from minigrad.arguments import argument, telling
-from minigrad.elsewhere import Elsewhere, listed
 from minigrad.errors import ShapeError, StateError
 from minigrad.names import OPTIMIZERS
 from minigrad.optim import updates
@@ -57,17 +56,6 @@ def _checked(settings: State) -> State:
     return plain
 
 
-C = TypeVar("C", bound=type)
-
-
-def knowing_elsewhere(kind: C) -> C:
-    """Have a class tell what there is instead of PyTorch's attributes, which set nothing here."""
-    for name, told in OPTIMIZERS.items():
-        setattr(kind, name, Elsewhere(name, told, strict=True))
-    return kind
-
-
-@knowing_elsewhere
 class Optimizer:
     """What all optimisers share: groups of parameters, steps, and state that can be saved.
 
@@ -223,7 +211,20 @@ class Optimizer:
         pairs = zip(self._parameters(), state["_state"], strict=True)
         self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
 
-    __dir__ = listed
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
+            if name not in OPTIMIZERS:
+                return object.__getattribute__(self, name)  # which says again what it said
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, but not one of PyTorch's on a class that would not look at it."""
+        if name in OPTIMIZERS and type(self).__module__.startswith("minigrad.optim."):
+            getattr(self, name)  # raises, and tells what there is instead
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in self.groups[0].items() if k != "parameters"}

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from minigrad.arguments import telling
-from minigrad.elsewhere import listed
 from minigrad.errors import StateError
-from minigrad.optim.optimizer import Optimizer, knowing_elsewhere
+from minigrad.names import OPTIMIZERS
+from minigrad.optim.optimizer import Optimizer
 
 __all__ = [
     "ConstantLR",
@@ -32,11 +32,9 @@ __all__ = [
 ]
 
 
-@knowing_elsewhere
 class Stateful:
     """What can be saved: the numbers named in ``keeps``."""
 
-    __dir__ = listed
     keeps: ClassVar[tuple[str, ...]] = ("count",)
 
     def state_dict(self) -> dict[str, Any]:
@@ -54,6 +52,15 @@ class Stateful:
             raise StateError(f"state does not fit {kind}: {sorted(state)}, not {list(self.keeps)}")
         for name in self.keeps:
             setattr(self, name, np.asarray(state[name]).tolist())
+
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
+            if name not in OPTIMIZERS:
+                return object.__getattribute__(self, name)  # which says again what it said
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
 
 
 class Schedule(Stateful):
