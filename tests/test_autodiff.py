@@ -600,7 +600,7 @@ def test_a_gradient_is_an_array_of_its_own_and_not_copied_where_it_is_already():
 
 
 def test_what_an_index_takes_is_converted_before_it_is_added():
-    x = mg.tensor(np.array([1.0, -2.0, 3.0], ">f8"), requires_grad=True)
+    x: Any = mg.tensor(np.array([1.0, -2.0, 3.0], ">f8"), requires_grad=True)
     z = x[np.array([0, 0, 2])]
     (z.sum() + z.sum() + (z * 2).sum()).backward()
     assert x.grad.numpy().tolist() == [8.0, 0.0, 4.0]

@@ -74,8 +74,9 @@ class Linear(Module):
     def forward(self, x: Any) -> Any:
         """Return ``x @ weight + bias`` of shape ``(..., out_features)``."""
         weight, bias = self.weight, self.bias
-        product = weight.__primitive__(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
-        return product if bias is None else weight.__primitive__(ops.add, (product, bias), {})
+        interpret = weight.__primitive__
+        product = interpret(ops.matmul, (in_dtype(x, weight._data.dtype), weight), {})
+        return product if bias is None else interpret(ops.add, (product, bias), {})
 
     def title(self) -> str:
         """Return the layer with its widths."""

@@ -95,15 +95,13 @@ class Scattered:
         """Return the same in another dtype."""
         return Scattered(self.g.astype(dtype), self.shape, self.index)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """``array + scattered`` adds to a copy; for anything else it is written out first."""
-        if ufunc is np.add and method == "__call__" and inputs[0].__class__ is np.ndarray:
-            total = inputs[0].copy()
-            self.add_to(total)
-            return total
-        return getattr(ufunc, method)(
-            *(np.asarray(x) if x is self else x for x in inputs), **kwargs
-        )
+    __array_priority__ = 1.0  # so that array + scattered is left to __radd__
+
+    def __radd__(self, array: Array) -> Array:
+        """Add it to a copy of an array."""
+        total = np.array(array)
+        self.add_to(total)
+        return total
 
     def add_to(self, array: Array) -> None:
         """Add it in place."""
