@@ -39,7 +39,13 @@ class Place(NamedTuple):
 
 
 def _is_array(part: Any) -> bool:
-    return isinstance(part, Each | np.ndarray | list | int | np.integer) and part is not True
+    plain = isinstance(part, Each | list | int | np.integer) and part is not True
+    return plain or _has_axes(part)
+
+
+def _has_axes(part: Any) -> bool:
+    """Whether a part of an index is an array, or a duck of one such as those that are traced."""
+    return isinstance(part, np.ndarray) or hasattr(type(part), "__array_function__")
 
 
 def place(index: Any, shape: tuple[int, ...], size: int, *, shared: bool) -> Place | None:
@@ -55,7 +61,9 @@ def place(index: Any, shape: tuple[int, ...], size: int, *, shared: bool) -> Pla
     if parts is None:
         return None
     varying = any(isinstance(part, Each) for part in parts)
-    if any(isinstance(p, Each | np.ndarray) for p in parts):  # else integers only drop their axes
+    if any(
+        isinstance(p, Each) or _has_axes(p) for p in parts
+    ):  # else integers only drop their axes
         arrays = [i for i, part in enumerate(parts) if _is_array(part)]
     else:
         arrays = []
@@ -94,12 +102,12 @@ def _expanded(index: Any, ndim: int) -> list[Any] | None:
         if isinstance(part, list):
             part = np.asarray(part)
         if isinstance(part, bool | np.bool) or (
-            isinstance(part, np.ndarray) and part.dtype.kind == "b" and not part.ndim
+            _has_axes(part) and part.dtype.kind == "b" and not part.ndim
         ):
             return None
-        if isinstance(part, np.ndarray) and part.dtype.kind == "b":
+        if _has_axes(part) and part.dtype.kind == "b":
             parts += part.nonzero()
-        elif isinstance(part, np.ndarray) and part.dtype.kind not in "iu":
+        elif _has_axes(part) and part.dtype.kind not in "iu":
             return None
         else:
             parts.append(part)

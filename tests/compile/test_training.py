@@ -298,3 +298,19 @@ def test_several_threads_share_a_compiled_function():
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        mg.vmap(mg.grad(lambda x: x[1:].sum() + np.exp(x).sum())),
+        mg.vmap(mg.grad(lambda x: (x[np.array([0, 2])] ** 2).sum() + (x * x).sum())),
+        mg.vmap(mg.hessian(lambda x: (x[np.array([0, 0, 2])] ** 2).sum() + (x * x).sum())),
+    ],
+)
+def test_what_an_index_takes_meets_what_is_traced(function):
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    compiled = mg.compile(function)
+    compiled(x)
+    other = x * 1.5 + 0.1
+    np.testing.assert_allclose(np.asarray(compiled(other)), function(other).numpy(), rtol=1e-12)
