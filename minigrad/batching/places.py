@@ -61,9 +61,7 @@ def place(index: Any, shape: tuple[int, ...], size: int, *, shared: bool) -> Pla
     if parts is None:
         return None
     varying = any(isinstance(part, Each) for part in parts)
-    if any(
-        isinstance(p, Each) or _has_axes(p) for p in parts
-    ):  # else integers only drop their axes
+    if varying or any(map(_has_axes, parts)):  # else integers only drop their axes
         arrays = [i for i, part in enumerate(parts) if _is_array(part)]
     else:
         arrays = []
