@@ -76,12 +76,13 @@ def detect_anomaly(infinities: bool = True) -> Iterator[None]:
 
     >>> import minigrad as mg
     >>> x = mg.tensor([1.0, 0.0], requires_grad=True, name="x")
-    >>> with detect_anomaly():  # doctest: +ELLIPSIS
+    >>> with detect_anomaly():
     ...     y = mg.sqrt(x).sum()
-    ...     y.backward()
-    Traceback (most recent call last):
-    minigrad.anomaly.AnomalyError: the gradient rule of sqrt gave inf for x at index (1,)
-    ...
+    ...     try:
+    ...         y.backward()
+    ...     except AnomalyError as error:
+    ...         print(str(error).splitlines()[0])
+    the gradient rule of sqrt gave inf for x at index (1,)
     """
     token = _NOTES.set(_Notes(infinities))
     try:
