@@ -7,7 +7,8 @@ after the attribute was not found, so it costs nothing where the name is right.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ __all__ = [
     "WITHIN",
     "advice",
     "layer_advice",
+    "telling_of",
 ]
 
 NOTES: dict[str, str] = {
@@ -300,3 +302,26 @@ def layer_advice(name: str, functions: Iterable[str] = ()) -> str:
     if recipe:
         return f"{head}: what has no parameters is a function: write {recipe}"
     return f"{head}: {absent(name)}" if absent(name) else head
+
+
+def telling_of(table: Mapping[str, str]) -> Callable[[Any, str], Any]:
+    """A ``__getattr__`` that says what there is instead of a name of PyTorch's.
+
+    Args:
+        table: Name -> what there is. Of a name that is not in it Python says what it always does.
+
+    >>> class Here:
+    ...     __getattr__ = telling_of({"there": "go on"})
+    >>> Here().there
+    Traceback (most recent call last):
+    AttributeError: Here has no 'there': go on
+    """
+
+    def __getattr__(self: Any, name: str) -> Any:  # noqa: N807
+        """Say what there is instead of a name of PyTorch's; runs on failure only."""
+        if name not in table:
+            return object.__getattribute__(self, name)  # which says again what it said
+        kind = type(self).__name__
+        raise AttributeError(f"{kind} has no {name!r}: {table[name]}", name=name, obj=self)
+
+    return __getattr__

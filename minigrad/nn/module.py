@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minigrad.errors import StateError
-from minigrad.names import MODULES
+from minigrad.names import MODULES, telling_of
 from minigrad.nn.summary import OBSERVER, Summary, summarise
 from minigrad.scopes import Scope, current_scope, enter, leave
 from minigrad.tensor import Tensor
@@ -247,13 +247,7 @@ class Module:
         return summarise(self, x, time)
 
     if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what is done here instead of a method of PyTorch's; runs on failure only."""
-            if name not in MODULES:
-                return object.__getattribute__(self, name)  # which says again what it said
-            kind = type(self).__name__
-            raise AttributeError(f"{kind} has no {name!r}: {MODULES[name]}", name=name, obj=self)
+        __getattr__ = telling_of(MODULES)
 
     def __repr__(self) -> str:
         inside = (f"({path}): {child!r}" for path, child in self._children())

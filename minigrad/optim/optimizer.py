@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.arguments import argument, telling
 from minigrad.errors import ShapeError, StateError
-from minigrad.names import OPTIMIZERS
+from minigrad.names import OPTIMIZERS, telling_of
 from minigrad.optim import updates
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, rebind
@@ -212,13 +212,7 @@ class Optimizer:
         self._state = defaultdict(dict, {id(p): kept for p, kept in pairs})
 
     if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
-            if name not in OPTIMIZERS:
-                return object.__getattribute__(self, name)  # which says again what it said
-            kind = type(self).__name__
-            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
+        __getattr__ = telling_of(OPTIMIZERS)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute, but not one of PyTorch's on a class that would not look at it."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.arguments import telling
 from minigrad.errors import StateError
-from minigrad.names import OPTIMIZERS
+from minigrad.names import OPTIMIZERS, telling_of
 from minigrad.optim.optimizer import Optimizer
 
 __all__ = [
@@ -54,13 +54,7 @@ class Stateful:
             setattr(self, name, np.asarray(state[name]).tolist())
 
     if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what there is instead of an attribute of PyTorch's; runs on failure only."""
-            if name not in OPTIMIZERS:
-                return object.__getattribute__(self, name)  # which says again what it said
-            kind = type(self).__name__
-            raise AttributeError(f"{kind} has no {name!r}: {OPTIMIZERS[name]}", name=name, obj=self)
+        __getattr__ = telling_of(OPTIMIZERS)
 
 
 class Schedule(Stateful):
