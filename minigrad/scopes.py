@@ -18,15 +18,9 @@ class Scope:
     """
 
     __slots__ = ("label", "parent")
-    label: tuple[Any, ...]
-    parent: Scope | None
 
-    @classmethod
-    def of(cls, label: tuple[Any, ...], parent: Scope | None) -> Scope:
-        """Make a scope; there is no ``__init__``, which would take twice the time."""
-        scope = cls()
-        scope.label, scope.parent = label, parent
-        return scope
+    def __init__(self, label: tuple[Any, ...], parent: Scope | None) -> None:
+        self.label, self.parent = label, parent
 
     @property
     def name(self) -> str:
@@ -53,9 +47,7 @@ leave: Callable[[Token[Scope | None]], None] = SCOPE.reset
 
 def enter(label: tuple[Any, ...]) -> Token[Scope | None]:
     """Open a scope inside the current one; ``leave(token)`` closes it."""
-    scope = Scope()
-    scope.label, scope.parent = label, current_scope()
-    return SCOPE.set(scope)
+    return SCOPE.set(Scope(label, current_scope()))
 
 
 @contextlib.contextmanager

@@ -250,5 +250,5 @@ def _scope(tape: Tape, labels: Sequence[tuple[Any, ...]]) -> Scope | None:
             scope = scope.parent
     found: Scope | None = None
     for label in labels:
-        found = made.get((found, id(label))) or Scope.of(label, found)
+        found = made.get((found, id(label))) or Scope(label, found)
     return found

@@ -199,8 +199,8 @@ class _Run:
 
     def nested(self, outer: Scope | None, name: str, fresh: bool = False) -> Scope:
         if fresh:  # every call is one card
-            return Scope.of((name, ""), outer)
-        return self.scopes.setdefault((outer, name), Scope.of((name, ""), outer))
+            return Scope((name, ""), outer)
+        return self.scopes.setdefault((outer, name), Scope((name, ""), outer))
 
 
 def _only_call(body: Any) -> str | None:

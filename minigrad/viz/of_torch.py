@@ -256,7 +256,7 @@ class _Boxes:
         path = self.paths[id(part)]
         name = path.removeprefix(f"{around}.") or type(part).__name__
         label = self.labels.setdefault(id(part), (name, _title(part), weakref.ref(part)))
-        inside.append(Scope.of(label, outer))
+        inside.append(Scope(label, outer))
 
     def leave(self, part: Any, args: Any, out: Any) -> None:
         self.watch.inside.pop()
