@@ -45,7 +45,7 @@ def _is_array(part: Any) -> bool:
 
 def _has_axes(part: Any) -> bool:
     """Whether a part of an index is an array, or a duck of one such as those that are traced."""
-    return isinstance(part, np.ndarray) or hasattr(type(part), "__array_function__")
+    return hasattr(type(part), "__array_function__")
 
 
 def place(index: Any, shape: tuple[int, ...], size: int, *, shared: bool) -> Place | None:
@@ -99,13 +99,12 @@ def _expanded(index: Any, ndim: int) -> list[Any] | None:
             )
         if isinstance(part, list):
             part = np.asarray(part)
-        if isinstance(part, bool | np.bool) or (
-            _has_axes(part) and part.dtype.kind == "b" and not part.ndim
-        ):
+        kind = part.dtype.kind if _has_axes(part) else ""
+        if isinstance(part, bool | np.bool) or (kind == "b" and not part.ndim):
             return None
-        if _has_axes(part) and part.dtype.kind == "b":
+        if kind == "b":
             parts += part.nonzero()
-        elif _has_axes(part) and part.dtype.kind not in "iu":
+        elif kind not in "iu":
             return None
         else:
             parts.append(part)
