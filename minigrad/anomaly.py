@@ -219,13 +219,19 @@ def _backward(self: Tensor, *args: Any, **kwargs: Any) -> None:
         backward(self, *args, **kwargs)
 
 
-@contextlib.contextmanager
-def watched(roots: Iterable[Node], useful: set[Node] | None = None) -> Iterator[None]:
+_UNWATCHED = contextlib.nullcontext()
+
+
+def watched(
+    roots: Iterable[Node], useful: set[Node] | None = None
+) -> contextlib.AbstractContextManager[None]:
     """Have the rules of all nodes behind ``roots`` watched inside the block, in this mode."""
     notes = _NOTES.get()
-    if notes is None:
-        yield
-        return
+    return _UNWATCHED if notes is None else _watched(roots, useful, notes)
+
+
+@contextlib.contextmanager
+def _watched(roots: Iterable[Node], useful: set[Node] | None, notes: _Notes) -> Iterator[None]:
     plans: list[tuple[Node, Plan]] = []
     try:
         for node in _behind(roots):

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
+
+Parts: TypeAlias = list[tuple[Any, str, Any]]  # key, step of the path, and value
 
 
 def mapped(f: Callable[..., Any], tree: Any, *prefixes: Any) -> Any:
@@ -20,6 +23,8 @@ def mapped(f: Callable[..., Any], tree: Any, *prefixes: Any) -> Any:
     >>> mapped(lambda x, p: (x, p), {"a": 1, "b": [2, 3]}, {"a": "p", "b": "q"})
     {'a': (1, 'p'), 'b': [(2, 'q'), (3, 'q')]}
     """
+    if _lister(type(tree)) is None:
+        return f(tree, *prefixes)
     return with_paths(lambda _, *leaves: f(*leaves), tree, *prefixes)
 
 
@@ -54,9 +59,10 @@ def leaves(tree: Any) -> list[Any]:
     >>> leaves({"a": 1, "b": (2, [3])})
     [1, 2, 3]
     """
-    found: list[Any] = []
-    mapped(found.append, tree)
-    return found
+    parts = _parts(tree)
+    if parts is None:
+        return [tree]
+    return [leaf for _, _, part in parts for leaf in leaves(part)]
 
 
 def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
@@ -68,18 +74,26 @@ def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
     return mapped(lambda _: next(values), tree)
 
 
-def _parts(tree: Any) -> list[tuple[Any, str, Any]] | None:
-    """Key, step of the path, and value of what a container holds; None of a leaf."""
-    if isinstance(tree, dict):
-        return [(key, f"[{key!r}]", value) for key, value in tree.items()]
-    if isinstance(tree, list | tuple):
-        return [(i, f"[{i}]", value) for i, value in enumerate(tree)]
-    if hasattr(tree, "named_parameters"):  # a Module is a leaf, also one that is a dataclass
+@functools.lru_cache(maxsize=1024)
+def _lister(kind: type) -> Callable[[Any], Parts] | None:
+    """What lists the parts of a container of this kind; None where it is a leaf."""
+    if kind is type(None):
+        return lambda _: []
+    if issubclass(kind, dict):
+        return lambda tree: [(key, f"[{key!r}]", value) for key, value in tree.items()]
+    if issubclass(kind, list | tuple):
+        return lambda tree: [(i, f"[{i}]", value) for i, value in enumerate(tree)]
+    if hasattr(kind, "named_parameters"):  # a Module is a leaf, also one that is a dataclass
         return None
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = [field.name for field in dataclasses.fields(tree)]
-        return [(name, f".{name}", getattr(tree, name)) for name in names]
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+        return lambda tree: [(name, f".{name}", getattr(tree, name)) for name in names]
     return None
+
+
+def _parts(tree: Any) -> Parts | None:
+    lister = _lister(type(tree))
+    return None if lister is None else lister(tree)
 
 
 def _below(prefix: Any, tree: Any, key: Any, path: str) -> Any:

@@ -18,7 +18,7 @@ from minigrad.anomaly import watched
 from minigrad.autodiff import Cotangents, backprop
 from minigrad.batching import LEVELS, Batched, Level, lowered, raised, substituted
 from minigrad.errors import BackwardError, DTypeError, ShapeError
-from minigrad.graph import RECORDING, Node, enable_grad, no_grad
+from minigrad.graph import RECORDING, Node
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
@@ -39,19 +39,22 @@ class Walk:
         self.levels = LEVELS.get()
         arguments = list(args)
         self.variables: list[Any] = [None] * len(argnums)
-        with enable_grad():
+        token = RECORDING.set(True)
+        try:
             for slot, i in enumerate(argnums):
                 make = functools.partial(self._variable, f"{what}: argument {i}")
                 pairs = with_paths(make, arguments[i])
-                arguments[i] = mapped(attrgetter("argument"), pairs)
-                self.variables[slot] = mapped(attrgetter("tensors"), pairs)
+                arguments[i] = mapped(_ARGUMENT, pairs)
+                self.variables[slot] = mapped(_TENSORS, pairs)
             self.out = f(*arguments)
+        finally:
+            RECORDING.reset(token)
         found = leaves(self.variables)
         self.wanted = frozenset(t._node for t in found if t._node is not None)
 
     def _variable(self, what: str, path: str, value: Any) -> _Made:
         """A vertex of its own for an argument, connected to what it was made of."""
-        if hasattr(value, "named_parameters"):
+        if hasattr(type(value), "named_parameters"):  # of the type: a Tensor looks long for it
             own = dict(value.named_parameters())
             if not self.levels:
                 return _Made(value, own)
@@ -65,19 +68,16 @@ class Walk:
                 substituted(value, example), {name: lifted[id(p)] for name, p in own.items()}
             )
         if not isinstance(value, Tensor | Batched):
-            kind = np.asarray(value).dtype
-            if kind.kind != "f":
-                raise DTypeError(_not_floating(what + path, kind))
-            value = Tensor(value)
-        elif value.dtype.kind != "f":
+            value = np.asarray(value)
+        if value.dtype.kind != "f":
             raise DTypeError(_not_floating(what + path, value.dtype))
         made = self._vertex(value)
         return _Made(raised(made, self.levels), made)
 
     def _vertex(self, value: Any) -> Tensor:
-        below: Tensor = lowered(value, self.levels)
-        if below._node is None:
-            return Tensor(below._data, requires_grad=True)
+        below = lowered(value, self.levels)
+        if not isinstance(below, Tensor) or below._node is None:
+            return Tensor(below, requires_grad=True)
         return ops.positive(below)
 
     def lower(self, x: Any, inner: tuple[Level, ...] = ()) -> Any:
@@ -152,6 +152,9 @@ class _Made:
         self.argument, self.tensors = argument, tensors
 
 
+_ARGUMENT, _TENSORS = attrgetter("argument"), attrgetter("tensors")
+
+
 def walk_back(
     roots: Cotangents,
     wanted: frozenset[Node],
@@ -176,13 +179,15 @@ def walk_back(
             return backprop(roots, useful=useful, wanted=wanted, keep=True, differentiable=True)
         roots = {node: g._data if isinstance(g, Tensor) else g for node, g in roots.items()}
         held = {id(g) for g in roots.values()}
-        with no_grad():
-            found = backprop(
-                roots, useful=useful, wanted=wanted, keep=again or (foreign and not inside)
-            )
+        token = RECORDING.set(False)
+        try:
+            keep = again or (foreign and not inside)
+            found = backprop(roots, useful=useful, wanted=wanted, keep=keep)
             for node, g in found.items():  # what is returned may be written to: nobody shares it
                 found[node] = g if id(g) not in held and getattr(g, "base", 0) is None else g.copy()
                 held.add(id(found[node]))
+        finally:
+            RECORDING.reset(token)
     return found
 
 
@@ -261,8 +266,9 @@ def like(arrays: Sequence[Any], given: Sequence[Any], what: str) -> list[Any]:
         raise ValueError(f"{len(given)} {what}s were given for {len(arrays)} arrays")
     matched = []
     for array, g in zip(arrays, given, strict=True):
-        if np.shape(g) != np.shape(array):
-            raise ShapeError(f"a {what} of shape {np.shape(g)} for shape {np.shape(array)}")
         plain = not isinstance(g, Tensor | Batched)
-        matched.append(np.asarray(g, array.dtype) if plain else g.astype(array.dtype))
+        g = np.asarray(g, array.dtype) if plain else g.astype(array.dtype)
+        if g.shape != array.shape:
+            raise ShapeError(f"a {what} of shape {g.shape} for shape {array.shape}")
+        matched.append(g)
     return matched
