@@ -23,7 +23,7 @@ def mapped(f: Callable[..., Any], tree: Any, *prefixes: Any) -> Any:
     >>> mapped(lambda x, p: (x, p), {"a": 1, "b": [2, 3]}, {"a": "p", "b": "q"})
     {'a': (1, 'p'), 'b': [(2, 'q'), (3, 'q')]}
     """
-    if _lister(type(tree)) is None:
+    if _lister(tree.__class__) is None:
         return f(tree, *prefixes)
     return with_paths(lambda _, *leaves: f(*leaves), tree, *prefixes)
 
@@ -92,7 +92,7 @@ def _lister(kind: type) -> Callable[[Any], Parts] | None:
 
 
 def _parts(tree: Any) -> Parts | None:
-    lister = _lister(type(tree))
+    lister = _lister(tree.__class__)
     return None if lister is None else lister(tree)
 
 

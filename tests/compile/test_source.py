@@ -182,3 +182,28 @@ def test_the_graph_draws_what_was_traced(tmp_path):
     known = {card.id for card in graph.cards}
     assert all({edge.source, edge.target} <= known for edge in graph.edges)
     assert graph.save(tmp_path / "step.dot").read_text().count("np.dot") >= 5
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [
+        ("ij,jk->ik", [(150, 120), (120, 130)]),
+        ("bqhd,bkhd->bhqk", [(2, 24, 3, 16), (2, 20, 3, 16)]),
+        ("ni,ijk,nk->nj", [(24, 12), (12, 14, 10), (24, 10)]),
+    ],
+)
+def test_large_sums_are_products_that_a_person_would_write(subscripts, shapes):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    g = rng.normal(size=np.einsum(subscripts, *arrays).shape)
+
+    def loss(*arrays):
+        return (np.einsum(subscripts, *arrays) * g).sum()
+
+    plain = mg.grad(loss, argnums=tuple(range(len(arrays))))
+    compiled = mg.compile(plain)
+    for _ in range(3):
+        for got, expected in zip(compiled(*arrays), plain(*arrays), strict=True):
+            np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-10, atol=1e-10)
+    assert "REGISTRY" not in compiled.source
+    assert re.search(r"\.dot\(|np\.matmul\(", compiled.source)
