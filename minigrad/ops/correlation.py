@@ -142,8 +142,19 @@ def _runs(matrices: Array, several: int, step: int, count: int) -> Array:
 
 
 def _times(a: Array, b: Array) -> Array:
-    """Product of stacks of matrices; a column by a row is faster as what it is."""
-    return a * b if a.shape[-1] == 1 else np.matmul(a, b)
+    """Product of a matrix in each group and stacks of them.
+
+    A column by a row is faster as what it is. BLAS takes rows four by four and two or three that
+    are left one by one, so that zeros below them save up to a third of its time.
+    """
+    if a.shape[-1] == 1:
+        return a * b
+    height = a.shape[-2]
+    if height % 4 < 2:
+        return np.matmul(a, b)
+    even = np.zeros((*a.shape[:-2], height + -height % 4, a.shape[-1]), a.dtype)
+    even[..., :height, :] = a
+    return np.matmul(even, b)[..., :height, :]
 
 
 def _wide(*arrays: Array) -> tuple[tuple[Array, ...], np.dtype[np.generic]]:
