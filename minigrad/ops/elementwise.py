@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from minigrad.ops.masks import select
 from minigrad.ops.rounding import pull_nothing
 from minigrad.primitive import POSITIVE, Array, case, composition, defvjp, primitive
 
@@ -352,7 +353,7 @@ def fabs(x: Array, /) -> Array:
 
 def _share(g: Array, mine: Array, other: Array, out: Array) -> Array:
     """Give the cotangent to the operand that won, half of it where both did."""
-    return np.where(np.equal(mine, out), np.where(np.equal(other, out), g * 0.5, g), 0.0)
+    return select(np.equal(mine, out), select(np.equal(other, out), g * 0.5, g), 0.0)
 
 
 @primitive(np.maximum, onnx="Max")
@@ -423,11 +424,11 @@ def _inside(x: Array, low: Array, high: Array) -> Array:
     onnx="Clip",
 )
 @defvjp(
-    x=lambda g, x, a_min, a_max: np.where(_inside(x, a_min, a_max), g, 0.0),
-    a_min=lambda g, x, a_min, a_max: np.where(
+    x=lambda g, x, a_min, a_max: select(_inside(x, a_min, a_max), g, 0.0),
+    a_min=lambda g, x, a_min, a_max: select(
         np.logical_and(np.less(x, a_min), True if a_max is None else np.less(a_min, a_max)), g, 0.0
     ),
-    a_max=lambda g, x, a_min, a_max: np.where(
+    a_max=lambda g, x, a_min, a_max: select(
         np.greater(x if a_min is None else np.maximum(x, a_min), a_max), g, 0.0
     ),
 )
@@ -452,10 +453,15 @@ def clip(
     return _clip(x, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
-@primitive(np.where, cases=[case((2, 3), (2, 3), (2, 3)), case((3,), (2, 1), ())], broadcasts=True)
+@primitive(
+    select,
+    numpy=[np.where],
+    cases=[case((2, 3), (2, 3), (2, 3)), case((3,), (2, 1), ())],
+    broadcasts=True,
+)
 @defvjp(
-    a=lambda g, condition: np.where(condition, g, 0.0),
-    b=lambda g, condition: np.where(condition, 0.0, g),
+    a=lambda g, condition: select(condition, g, 0.0),
+    b=lambda g, condition: select(condition, 0.0, g),
 )
 def where(condition: Array, a: Array, b: Array, /) -> Array:
     """``a`` where the condition holds, else ``b``; the cotangent is selected, never multiplied.

@@ -167,7 +167,7 @@ class Writer:
         method = isinstance(node.func, ast.Attribute) and not name.startswith("np.")
         plain = name.removeprefix("np.").lstrip("_")
         arguments = [a for a in node.args if not self.is_static(a)] or node.args
-        if plain == "where" and len(arguments) == 3:
+        if plain in ("where", "select") and len(arguments) == 3:
             condition, a, b = (self.write(x) for x in arguments)
             return f"{a} where {condition}, else {b}", 0
         if plain in ("dot", "matmul") and len(arguments) == 2:

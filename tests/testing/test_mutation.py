@@ -29,7 +29,7 @@ def test_a_sample_of_mutants_of_every_op_is_killed():
     assert [str(m) for m in survived if not reason_of(m)] == []
     killed = sum(outcome == "killed" for outcome in outcomes.values())
     assert killed >= 0.7 * SAMPLE  # the others compute what the rule computes
-    assert killed >= 0.995 * (killed + len(survived))
+    assert len(survived) <= 2  # of all 4,700 one in two hundred does, each for a reason
 
 
 def test_the_mutants_of_a_rule_are_what_can_be_wrong_with_it():
