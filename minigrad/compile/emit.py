@@ -20,6 +20,7 @@ from minigrad.compile.phrases import (
     OPERATORS,
     PYTHON,
     SIMPLE,
+    adding,
     augments,
     bare,
     basic,
@@ -186,7 +187,7 @@ class Emitter:
         if function in ("add_at", "put_at"):
             shape, index, g = instruction.args
             self.line(f"{out.name} = np.zeros({shape_text(shape)}{dtype_argument(out)})", out)
-            self.write(out.name, index, g, each=function == "add_at", sign="=")
+            self.write(out, index, g, each=function == "add_at", sign="=")
             return
         augmented = self.augmented(instruction)
         if augmented:
@@ -210,19 +211,19 @@ class Emitter:
 
     def increment(self, instruction: Instruction) -> None:
         x, index, g = instruction.args
-        name = instruction.out.name
+        out = instruction.out
         if instruction.into is None:
-            self.line(f"{name} = {self.text(x)}.copy()", instruction.out)
-        self.write(name, index, g, each=instruction.function == "increment_each", sign="+=")
+            self.line(f"{out.name} = {self.text(x)}.copy()", out)
+        self.write(out, index, g, each=instruction.function == "increment_each", sign="+=")
 
-    def write(self, name: str, index: Any, g: Any, *, each: bool, sign: str) -> None:
+    def write(self, out: Value, index: Any, g: Any, *, each: bool, sign: str) -> None:
         """A statement that writes at an index."""
         if each:
-            self.line(f"np.add.at({name}, {self.text(index)}, {self.text(g)})", None)
+            self.line(adding(out, index, g, self.text(index), self.text(g)), None)
         elif sign == "+=" and isinstance(g, int | float) and g < 0:
-            self.line(f"{name}[{self.index(index)}] -= {literal(-g)}", None)
+            self.line(f"{out.name}[{self.index(index)}] -= {literal(-g)}", None)
         else:
-            self.line(f"{name}[{self.index(index)}] {sign} {self.text(g)}", None)
+            self.line(f"{out.name}[{self.index(index)}] {sign} {self.text(g)}", None)
 
     def augmented(self, instruction: Instruction) -> str:
         """``a += b``, where an operand takes the result."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
+import numpy as np
+
 from minigrad.compile.program import Input, Instruction, Program, Value
+from minigrad.ops.index import FEW
 
 __all__ = [
     "COMMUTE",
@@ -13,6 +17,7 @@ __all__ = [
     "OPERATORS",
     "PYTHON",
     "SIMPLE",
+    "adding",
     "augments",
     "bare",
     "basic",
@@ -85,6 +90,18 @@ def through_inputs(program: Program) -> None:
 def is_array(x: Any) -> bool:
     """Whether an operand is an array with axes."""
     return isinstance(x, Value) and x.weak is None and bool(x.shape)
+
+
+def adding(out: Value, index: Any, g: Any, at: str, what: str) -> str:
+    """A call that adds ``g`` at an index, which may name an element twice, given their texts."""
+    row = math.prod(out.shape[1:])
+    named = isinstance(index, Value) and index.dtype == np.intp and index.shape
+    whole = named and isinstance(g, Value) and g.size == index.size * row
+    if not whole or row == 1 or g.size <= FEW:
+        return f"np.add.at({out.name}, {at}, {what})"
+    # np.add.at is ten times as fast where array and index have one axis each.
+    places = f"({at}[..., None] * {row} + np.arange({row})).reshape(-1)"
+    return f"np.add.at({out.name}.reshape(-1), {places}, {what}.reshape(-1))"
 
 
 def basic(index: Any) -> bool:

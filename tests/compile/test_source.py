@@ -207,3 +207,14 @@ def test_large_sums_are_products_that_a_person_would_write(subscripts, shapes):
             np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-10, atol=1e-10)
     assert "REGISTRY" not in compiled.source
     assert re.search(r"\.dot\(|np\.matmul\(", compiled.source)
+
+
+def test_rows_that_are_named_often_are_added_in_one_flat_call():
+    rng = np.random.default_rng(0)
+    tokens, weight = rng.integers(-100, 100, size=(32, 16)), rng.normal(size=(100, 8))
+    factor = rng.normal(size=(32, 16, 8))
+    plain = mg.grad(lambda weight, tokens: (weight[tokens] * factor).sum())
+    compiled = mg.compile(plain)
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(weight, tokens), plain(weight, tokens))
+    assert "tokens[..., None] * 8 + np.arange(8)" in compiled.source
