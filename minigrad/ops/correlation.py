@@ -12,13 +12,14 @@ since the columns of a whole batch would be slower to write to memory than to mu
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.ops.window import add_windows, window_view
+from minigrad.ops.window import add_windows
 from minigrad.primitive import Array, case, defvjp, primitive
 
 __all__: list[str] = []
@@ -52,6 +53,12 @@ class _Form(NamedTuple):
     def first(self) -> tuple[int, int]:
         """Length of the kernel and step along the axis that slides."""
         return (self.kernel[0], self.step[0]) if self.slides else (1, 1)
+
+    def inner_counts(self, size: Ints) -> Ints:
+        """Number of windows along those axes in a part of an image."""
+        return tuple(
+            (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, *self.inner, strict=True)
+        )
 
     @property
     def inner(self) -> tuple[Ints, Ints, Ints]:
@@ -95,26 +102,37 @@ def _blocks(x_shape: Ints, form: _Form, itemsize: int) -> Iterator[_Block]:
             yield _Block(slice(n, min(n + several, batch)), slice(p, last + 1), source)
 
 
-def _inner_windows(x: Array, form: _Form, *, writeable: bool = False) -> Array:
+def _inner_windows(x: Array, form: _Form) -> Array:
     """Windows as ``(groups, first axis, in, *kernel, batch, *counts)``, a view."""
     kernel, step, dilation = form.inner
-    places = tuple(range(4, x.ndim))
-    view = window_view(x, kernel, places, step, dilation, writeable=writeable)
-    return view.transpose(1, 3, 2, *range(x.ndim, view.ndim), 0, *places)
+    batch, group, channel, first, *places = x.strides
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (x.shape[1], x.shape[3], x.shape[2], *kernel, x.shape[0], *form.inner_counts(x.shape[4:])),
+        (
+            *(group, first, channel),
+            *(d * stride for d, stride in zip(dilation, places, strict=True)),
+            batch,
+            *(s * stride for s, stride in zip(step, places, strict=True)),
+        ),
+        writeable=False,
+    )
 
 
-def _matrices(x: Array, height: int, border: int = 0) -> Array:
-    """``(groups, first axis, rows, columns)`` without gaps, and zeros around the first axis.
+def _matrices(x: Array, height: int, border: int = 0, inner: Ints = ()) -> Array:
+    """``(groups, first axis, rows, columns)`` without gaps.
 
-    The axes of rows are the ``height`` after the first two.
+    The axes of rows are the ``height`` after the first two. There are zeros around the first axis,
+    and behind the last ones where ``inner`` says that they are to be longer.
     """
     groups, length, *rest = x.shape
-    shape = (groups, length + 2 * border, math.prod(rest[:height]), math.prod(rest[height:]))
-    if not border:
+    wide = rest[: len(rest) - len(inner)] + list(inner)
+    shape = (groups, length + 2 * border, math.prod(wide[:height]), math.prod(wide[height:]))
+    if not border and wide == rest:
         return np.ascontiguousarray(x.reshape(shape))
-    out = np.empty(shape, x.dtype)
-    out[:, :border] = out[:, length + border :] = 0
-    out.reshape(groups, -1, *rest)[:, border : border + length] = x
+    out = np.zeros(shape, x.dtype)
+    places: tuple[Any, ...] = (..., *(slice(n) for n in rest[len(rest) - len(inner) :]))
+    out.reshape(groups, -1, *wide)[:, border : border + length][places] = x
     return out
 
 
@@ -123,10 +141,10 @@ def _columns(x: Array, form: _Form) -> Array:
     return _matrices(_inner_windows(form.led(x), form), 1 + len(form.inner[0]))
 
 
-def _rows(g: Array, form: _Form, border: int = 0) -> Array:
+def _rows(g: Array, form: _Form, border: int = 0, inner: Ints = ()) -> Array:
     """Products as matrices ``(out, batch * counts)``."""
     g = form.led(g)
-    return _matrices(g.transpose(1, 3, 2, 0, *range(4, g.ndim)), 1, border)
+    return _matrices(g.transpose(1, 3, 2, 0, *range(4, g.ndim)), 1, border, inner)
 
 
 def _runs(matrices: Array, several: int, step: int, count: int) -> Array:
@@ -224,7 +242,7 @@ def _correlated(x: Array, weight: Array, step: Ints, dilation: Ints) -> Array:
         product = np.matmul(weight[(..., *(0,) * len(kernel))], _flat(x))
         return product.reshape(*product.shape[:3], *x.shape[3:])
     form = _form(x.shape[0], x.shape[3:], tuple(kernel), step, dilation)
-    matrix = np.moveaxis(form.led(weight), 3, 2).reshape(groups, 1, channels, -1)
+    matrix = np.swapaxes(form.led(weight), 2, 3).reshape(groups, 1, channels, -1)
     out = np.empty((x.shape[0], groups, channels, *form.counts), x.dtype)
     for batch, rows, source in _blocks(x.shape, form, x.itemsize):
         target = form.led(out[batch, :, :, rows])
@@ -251,17 +269,50 @@ def _added(product: Array, weight: Array, used: Ints, step: Ints, dilation: Ints
     weight = form.led(weight)
     border = -(-length // stride) - 1
     for batch, rows, source in _blocks(out.shape, form, product.itemsize):
-        matrices = _rows(product[batch, :, :, rows], form, border)
         image = form.led(out[batch, :, :, source])
+        inner = _as_wide_as_the_image(form, image.shape[4:])
+        matrices = _rows(product[batch, :, :, rows], form, border, inner)
         for start in range(min(stride, length)):
-            part = np.flip(weight[:, :, :, start::stride], 3)
+            part = weight[:, :, :, start::stride][:, :, :, ::-1]
             several = part.shape[3]
             height = math.prod(part.shape[2:]) // several
-            matrix = np.moveaxis(part, (3, 1), (-2, -1)).reshape(groups, 1, height, -1)
+            matrix = part.transpose(0, 2, *range(4, part.ndim), 3, 1)
+            matrix = matrix.reshape(groups, 1, height, -1)
             count = matrices.shape[1] - 2 * border + several - 1
             runs = _runs(matrices[:, border + 1 - several :], several, 1, count)
-            _add(image[:, :, :, start::stride][:, :, :, :count], _times(matrix, runs), form)
+            part = image[:, :, :, start::stride][:, :, :, :count]
+            if inner:
+                _add_shifted(part, _times(matrix, runs), form)
+            else:
+                _add(part, _times(matrix, runs), form)
     return out
+
+
+def _as_wide_as_the_image(form: _Form, size: Ints) -> Ints:
+    """The size along the inner axes, if products may as well be that long; else ()."""
+    kernel, step, _ = form.inner
+    few = math.prod(size) <= 1.2 * math.prod(form.inner_counts(size))
+    return size if few and math.prod(step) == 1 < math.prod(kernel) else ()
+
+
+def _add_shifted(image: Array, columns: Array, form: _Form) -> None:
+    """Add columns that are as long as an image, with zeros where it has no window.
+
+    Each element of a kernel then moves all of them by the same distance, so that they are added in
+    a few long runs, and not in one for each row of an image.
+    """
+    kernel, _, dilation = form.inner
+    batch, groups, channels, length, *size = image.shape
+    columns = columns.reshape(groups, length, channels, math.prod(kernel), -1)
+    total = columns[:, :, :, 0]
+    for n, offset in enumerate(itertools.product(*map(range, kernel))):
+        moved = 0
+        for o, d, width in zip(offset, dilation, size, strict=True):
+            moved = moved * width + o * d
+        if n:
+            total[..., moved:] += columns[:, :, :, n, : columns.shape[-1] - moved]
+    windows = total.reshape(groups, length, channels, batch, *size)
+    image += windows.transpose(3, 0, 2, 1, *range(4, windows.ndim))
 
 
 def _add(image: Array, columns: Array, form: _Form) -> None:
@@ -269,10 +320,7 @@ def _add(image: Array, columns: Array, form: _Form) -> None:
     kernel, step, dilation = form.inner
     batch, groups, channels, length = image.shape[:4]
     axis = tuple(range(4, image.ndim))
-    counts = tuple(
-        (n - d * (k - 1) - 1) // s + 1
-        for n, k, s, d in zip(image.shape[4:], kernel, step, dilation, strict=True)
-    )
+    counts = form.inner_counts(image.shape[4:])
     windows = columns.reshape(groups, length, channels, *kernel, batch, *counts)
     turn = 3 + len(kernel)
     windows = windows.transpose(turn, 0, 2, 1, *range(turn + 1, windows.ndim), *range(3, turn))
