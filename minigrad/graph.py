@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RECORDING: ContextVar[bool] = ContextVar("recording", default=True)
 SERIAL = itertools.count()
+MASKED = "a masked array would lose its mask: use .filled(value), or mg.where"
 LINE = -2  # where a node keeps what line recorded it
 
 
@@ -104,7 +105,7 @@ def asarray(data: Any) -> Array:
     if not isinstance(data, np.ndarray) and hasattr(kind, "__array_function__"):
         return data
     if isinstance(data, np.ma.MaskedArray):
-        raise DTypeError("a masked array would lose its mask: use .filled(value), or mg.where")
+        raise DTypeError(MASKED)
     array = np.asarray(data)  # a np.matrix, too: its * is not the product that rules mean
     if array.dtype.kind == "O":
         raise DTypeError(f"a Tensor holds numbers, not dtype object (of a {kind.__name__})")

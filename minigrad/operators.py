@@ -16,8 +16,9 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.dispatch import call_function, call_ufunc
-from minigrad.errors import NotDifferentiable
+from minigrad.errors import DTypeError, NotDifferentiable
 from minigrad.explain import silent_exit
+from minigrad.graph import MASKED
 from minigrad.names import advice
 from minigrad.primitive import Array
 
@@ -56,6 +57,13 @@ class Operators:
     ) -> Any:
         """Interpret a NumPy function as the primitive or composition that differentiates it."""
         return call_function(func, args, kwargs)
+
+    @property
+    def _mask(self) -> Any:
+        # NumPy's masked arrays take _data and _mask of their operand, and so past the graph.
+        if self._node is None:
+            raise AttributeError("_mask")
+        raise DTypeError(MASKED)
 
     if not TYPE_CHECKING:  # a type checker is to say itself that an attribute is unknown
 
@@ -165,6 +173,18 @@ class Operators:
 
     def __rxor__(self, other: Any) -> Tensor:
         return self.__primitive__(ops.bitwise_xor, (other, self), _NO_PARAMS)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.left_shift, (self, other), _NO_PARAMS)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.left_shift, (other, self), _NO_PARAMS)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.right_shift, (self, other), _NO_PARAMS)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return self.__primitive__(ops.right_shift, (other, self), _NO_PARAMS)
 
     def __invert__(self) -> Tensor:
         return self.__primitive__(ops.bitwise_not, (self,), _NO_PARAMS)

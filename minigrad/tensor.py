@@ -18,6 +18,7 @@ from minigrad import ops
 from minigrad.errors import BackwardError, DTypeError, NotDifferentiable, ShapeError
 from minigrad.explain import explained, silent_array
 from minigrad.graph import RECORDING, SERIAL, Node, asarray, leaf
+from minigrad.hooks import Handle
 from minigrad.operators import Operators
 from minigrad.primitive import Array, Primitive
 from minigrad.scopes import current_scope
@@ -319,20 +320,16 @@ class Tensor(Operators):
         if self._node.owner is None:
             self._node.owner = weakref.ref(self)
 
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
         """Call ``hook(cotangent)`` when backward gets here; what it returns replaces the cotangent.
 
-        Returns a function that removes the hook.
+        Returns a handle: its ``remove()``, or calling it, removes the hook.
         """
-        if self._node is None:
-            raise BackwardError("register_hook() of a tensor that requires no gradient")
         node = self._node
+        if node is None:
+            raise BackwardError("register_hook() of a tensor that requires no gradient")
         node.hooks = [*(node.hooks or []), hook]
-
-        def remove() -> None:
-            node.hooks = [h for h in node.hooks or [] if h is not hook] or None
-
-        return remove
+        return Handle(node, hook)
 
     # Leaving for NumPy, and the hand-over from the operators and NumPy's functions
 

@@ -101,11 +101,28 @@ def test_arrays_that_compute_otherwise_become_plain_or_are_refused():
         mg.Tensor(masked)
     with pytest.raises(DTypeError, match="lose its mask"):
         mg.Tensor([1.0, 2.0]) * masked
+    for op in (np.ma.multiply, lambda m, t: m + t, lambda m, t: m / t, lambda m, t: m @ t):
+        with pytest.raises(DTypeError, match="lose its mask"):
+            op(masked, mg.Tensor([3.0, 4.0], requires_grad=True))
+    np.testing.assert_array_equal((masked * mg.Tensor([3.0, 4.0])).mask, masked.mask)
     with pytest.raises(DTypeError, match="of a object"):
         mg.Tensor([1.0, 2.0]) * object()
 
 
 # Python's operators
+
+
+def test_bits_are_shifted_as_numpy_shifts_them():
+    a = np.array([1, 6])
+    for found, wanted in [
+        (mg.Tensor(a) << 2, a << 2),
+        (mg.Tensor(a) >> 1, a >> 1),
+        (2 << mg.Tensor(a), 2 << a),
+        (a >> mg.Tensor([1, 2]), [0, 1]),
+    ]:
+        assert isinstance(found, mg.Tensor)
+        np.testing.assert_array_equal(found.numpy(), wanted)
+
 
 FLOATS = {
     "+": operator.add,
@@ -582,7 +599,7 @@ def test_hooks_see_and_replace_the_cotangent_until_removed():
     assert w.grad.tolist() == [30.0, 50.0]
     remove()
     remove()
-    remove_seen()
+    remove_seen.remove()
     w.zero_grad()
     assert w.grad is None
     y.backward([1.0, 2.0])

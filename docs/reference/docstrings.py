@@ -18,6 +18,7 @@ MODULES = {
     "tensor": "tensors",
     "graph": "what is recorded, and switching it off",
     "scopes": "where in a model ops are recorded",
+    "hooks": "what removes a hook",
     "calculus": "gradients as functions",
     "nn": "layers",
     "nn.init": "initial values",

@@ -32,7 +32,7 @@ def _along(x: Array, axis: int, part: slice) -> Array:
     return x[(slice(None),) * (axis % len(x.shape)) + (part,)]
 
 
-def _shifted(x: Array, axis: int, fill: float, later: bool) -> Array:
+def shifted(x: Array, axis: int, fill: float, later: bool) -> Array:
     """Each element's predecessor along an axis, or with ``later`` its successor."""
     if not x.shape[axis]:
         return x
@@ -44,12 +44,12 @@ def _shifted(x: Array, axis: int, fill: float, later: bool) -> Array:
 
 def pull_terms(g: Array, a: Array, axis: int, reverse: bool) -> Array:
     """What each term contributes to all of the results from its own on."""
-    return linear_recurrence(_shifted(a, axis, 0.0, not reverse), g, axis, not reverse)
+    return linear_recurrence(shifted(a, axis, 0.0, not reverse), g, axis, not reverse)
 
 
 def pull_factors(g: Array, a: Array, out: Array, axis: int, reverse: bool) -> Array:
     """The result that a factor scales, times what its own result contributes."""
-    return pull_terms(g, a, axis, reverse) * _shifted(out, axis, 0.0, reverse)
+    return pull_terms(g, a, axis, reverse) * shifted(out, axis, 0.0, reverse)
 
 
 @primitive(
@@ -107,8 +107,8 @@ def _cumsum(x: Array, /, axis: int) -> Array:
 
 def pull_cumprod(g: Array, x: Array, out: Array, axis: int) -> Array:
     """Product of all before an element, times what the element's own factor scales after it."""
-    after = linear_recurrence(_shifted(x, axis, 0.0, True), g, axis, True)
-    return _shifted(out, axis, 1.0, False) * after
+    after = linear_recurrence(shifted(x, axis, 0.0, True), g, axis, True)
+    return shifted(out, axis, 1.0, False) * after
 
 
 @primitive(np.cumprod, numpy=[], name="cumprod", cases=[case(5, axis=0), case(2, 3, axis=-1)])
@@ -120,10 +120,10 @@ def _cumprod(x: Array, /, axis: int) -> Array:
 def pull_cumulative_extremum(g: Array, x: Array, out: Array, axis: int) -> Array:
     """Each result's cotangent, in equal parts, to the elements so far that reach it."""
     equal = np.equal(x, out).astype(g.dtype)
-    before = _shifted(out, axis, 0.0, False)
+    before = shifted(out, axis, 0.0, False)
     goes_on = np.equal(out, before).astype(g.dtype)  # 0 where a new extremum is reached
     ties = np.maximum(linear_recurrence(goes_on, equal, axis), 1.0)
-    return equal * linear_recurrence(_shifted(goes_on, axis, 0.0, True), g / ties, axis, True)
+    return equal * linear_recurrence(shifted(goes_on, axis, 0.0, True), g / ties, axis, True)
 
 
 @primitive(
@@ -151,7 +151,7 @@ def _cummin(x: Array, /, axis: int) -> Array:
 def pull_logcumsumexp(g: Array, x: Array, out: Array, axis: int) -> Array:
     """Each result's cotangent times the softmax of the elements so far; no factor exceeds 1."""
     top = np.where(np.isfinite(out), out, 0.0)
-    remains = np.exp(out - _shifted(top, axis, np.inf, True))
+    remains = np.exp(out - shifted(top, axis, np.inf, True))
     return np.exp(x - top) * linear_recurrence(remains, g, axis, True)
 
 

@@ -299,7 +299,8 @@ def take_along_axis(x: Array, indices: Array, axis: int | None = -1) -> Array:
     """
     if axis is None:
         x, axis = np.reshape(x, -1), 0
-    return _take_along_axis(x, plain_index(indices), axis)
+    indices = np.asarray(indices) if isinstance(indices, list) else plain_index(indices)
+    return _take_along_axis(x, indices, axis)
 
 
 @primitive(cases=[case(3, num_classes=4)])

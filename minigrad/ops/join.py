@@ -371,6 +371,8 @@ def resize(x: Array, new_shape: int | tuple[int, ...]) -> Array:
     """
     x = np.reshape(x, -1)
     shape = new_shape if isinstance(new_shape, tuple) else (int(new_shape),)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"resize: no axis of new_shape {shape} can be negative")
     size = math.prod(shape)
     if not x.shape[0]:
         return np.broadcast_to(np.astype(np.sum(x), x.dtype), shape)  # zeros, as NumPy's

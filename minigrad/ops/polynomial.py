@@ -186,10 +186,13 @@ def vander(x: Array, n: int | None = None, increasing: bool = False) -> Array:
     x = operand(x)
     if len(x.shape) != 1:
         raise ValueError(f"vander: x has one axis, not shape {x.shape}")
-    powers: list[Array] = [np.ones(x.shape, np.promote_types(x.dtype, int))]
     columns = x.shape[0] if n is None else n
-    if not columns:
-        return np.zeros((x.shape[0], 0), powers[0].dtype)
+    if columns < 0:
+        raise ValueError(f"vander: n={n} columns")
+    dtype = np.promote_types(x.dtype, int)
+    if columns < 2:  # made of x all the same, so that it is a tensor if x is one
+        return np.stack([np.power(np.astype(x, dtype), 0)], axis=1)[:, :columns]
+    powers: list[Array] = [np.ones(x.shape, dtype)]
     while len(powers) < columns:
         powers.append(powers[-1] * x)
     return np.stack(powers if increasing else powers[::-1], axis=1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops.cumulative import shifted
 from minigrad.ops.elementwise import stop_gradient
 from minigrad.ops.index import plain_index
 from minigrad.ops.shape import expand_reduced, operand
@@ -216,18 +217,9 @@ def min(
 
 
 def _others(x: Array) -> Array:
-    """Product of all other elements of the last axis, without division, in O(n log n)."""
-    n = x.shape[-1]
-    if n < 2:
-        return x * 0.0 + 1.0
-    left, right = x[..., : n // 2], x[..., n // 2 :]
-    return np.concatenate(
-        [
-            _others(left) * np.multiply.reduce(right, axis=-1, keepdims=True),
-            _others(right) * np.multiply.reduce(left, axis=-1, keepdims=True),
-        ],
-        axis=-1,
-    )
+    """Product of all other elements of the last axis: of those before and of those after."""
+    after = np.flip(np.cumprod(np.flip(x, -1), axis=-1), -1)
+    return shifted(np.cumprod(x, axis=-1), -1, 1.0, False) * shifted(after, -1, 1.0, True)
 
 
 def pull_prod(g: Array, x: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:

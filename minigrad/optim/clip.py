@@ -14,12 +14,26 @@ from minigrad.tensor import Tensor, wrap
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
-def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
+def _with_grad(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Those of the parameters that have a gradient; a tensor is the only one."""
+    if hasattr(type(parameters), "parameters"):
+        raise TypeError(f"{name} takes parameters: pass model.parameters()")
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for p in given:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{name} takes tensors, not a {type(p).__name__}: pass model.parameters()"
+            )
+    return [p for p in given if p.grad is not None]
+
+
+def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their joint 2-norm is at most ``max_norm``.
 
     Returns the norm before (Pascanu et al., 2013). The gradients are replaced, never written into.
 
     Raises:
+        TypeError: If they are no parameters.
         ValueError: If the norm is not finite, so that no scale would help; nothing has changed.
 
     >>> w = Tensor([3.0, 4.0], requires_grad=True)
@@ -30,7 +44,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     max_norm = float(max_norm)  # a NumPy scalar would promote float32
     if not max_norm > 0.0:
         raise ValueError(f"max_norm is positive, so it can't be {max_norm}")
-    with_grad = [p for p in parameters if p.grad is not None]
+    with_grad = _with_grad("clip_grad_norm", parameters)
     grads = [p.grad for p in with_grad]
     gradients = [g.numpy() if isinstance(g, Tensor) else np.asarray(g) for g in grads]
     # Functions of math give Python numbers, as float() does, but a compiled step can follow them.
@@ -57,7 +71,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     return norm
 
 
-def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to ``-clip_value .. clip_value``.
 
     Unlike ``clip_grad_norm`` it turns the gradient: large elements shrink, small ones don't. The
@@ -71,7 +85,6 @@ def clip_grad_value(parameters: Iterable[Tensor], clip_value: float) -> None:
     clip_value = float(clip_value)
     if not clip_value > 0.0:
         raise ValueError(f"clip_value is positive, so it can't be {clip_value}")
-    for p in parameters:
-        if p.grad is not None:
-            g = p.grad.numpy() if isinstance(p.grad, Tensor) else np.asarray(p.grad)
-            p.grad = wrap(np.asarray(np.clip(g, -clip_value, clip_value)))
+    for p in _with_grad("clip_grad_value", parameters):
+        g = p.grad.numpy() if isinstance(p.grad, Tensor) else np.asarray(p.grad)
+        p.grad = wrap(np.asarray(np.clip(g, -clip_value, clip_value)))

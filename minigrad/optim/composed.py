@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.arguments import telling
 from minigrad.errors import StateError
+from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.schedules import Schedule
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
@@ -18,13 +19,32 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class Composed:
     """What schedules made of schedules share."""
 
-    def __init__(self, schedules: Sequence[Schedule]) -> None:
+    def __init__(self, schedules: Sequence[Schedule | Composed]) -> None:
         self.schedules = list(schedules)
         if not self.schedules:
             raise ValueError(f"{type(self).__name__} needs schedules")
-        self.optimizer = self.schedules[0].optimizer
+        for schedule in self.schedules:
+            if not isinstance(schedule, Schedule | Composed):
+                kinds = f"{type(self).__name__} takes schedules that only count their steps"
+                raise TypeError(f"{kinds}, not {type(schedule).__name__}: call its step() apart")
+        self.optimizer: Optimizer = self.schedules[0].optimizer
         if any(schedule.optimizer is not self.optimizer for schedule in self.schedules):
             raise ValueError(f"{type(self).__name__}: the schedules are of several optimisers")
+
+    def begin(self) -> None:
+        """Count from 0, and set the rates from what they are."""
+        raise NotImplementedError(f"{type(self).__name__} has no begin()")
+
+    def step(self) -> None:
+        """Count one more step and set the rates."""
+        raise NotImplementedError(f"{type(self).__name__} has no step()")
+
+    def restart(self) -> None:
+        """Set the rates as if the schedule began now."""
+        initial: list[float] = vars(self.optimizer)["initial_rates"]
+        for group, rate in zip(self.optimizer.groups, initial, strict=True):
+            group["learning_rate"] = rate
+        self.begin()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what to resume from: each schedule's state under its place."""
@@ -58,8 +78,13 @@ class ChainedScheduler(Composed):
     """
 
     @telling
-    def __init__(self, schedules: Sequence[Schedule]) -> None:
+    def __init__(self, schedules: Sequence[Schedule | Composed]) -> None:
         super().__init__(schedules)
+
+    def begin(self) -> None:
+        """Count from 0, and set the rates from what they are."""
+        for schedule in self.schedules:
+            schedule.begin()
 
     def step(self) -> None:
         """Step every schedule."""
@@ -80,7 +105,7 @@ class SequentialLR(Composed):
     """
 
     @telling
-    def __init__(self, schedules: Sequence[Schedule], milestones: Sequence[int]) -> None:
+    def __init__(self, schedules: Sequence[Schedule | Composed], milestones: Sequence[int]) -> None:
         super().__init__(schedules)
         self.milestones, self.count = list(milestones), 0
         if len(self.milestones) != len(self.schedules) - 1 or sorted(milestones) != self.milestones:
@@ -88,7 +113,12 @@ class SequentialLR(Composed):
                 f"SequentialLR: {len(self.schedules)} schedules need {len(self.schedules) - 1} "
                 f"milestones in order, not {self.milestones}"
             )
-        self.schedules[bisect_right(self.milestones, 0)].restart()
+        self.restart()
+
+    def begin(self) -> None:
+        """Count from 0, and set the rates from what they are."""
+        self.count = 0
+        self.schedules[bisect_right(self.milestones, 0)].begin()
 
     def step(self) -> None:
         """Step the schedule whose turn it is."""

@@ -82,9 +82,14 @@ class Schedule(Stateful):
 
     def restart(self) -> None:
         """Set the rates as if the schedule began now."""
-        self.count = 0
         for group, initial in zip(self.optimizer.groups, self.initial, strict=True):
-            group["learning_rate"] = self.rate(0, initial, initial)
+            group["learning_rate"] = initial
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from 0, and set the rates from what they are."""
+        self.count = 0
+        self._set()
 
     def _set(self) -> None:
         for group, initial in zip(self.optimizer.groups, self.initial, strict=True):
@@ -118,6 +123,8 @@ class LambdaLR(Schedule):
 
     @telling
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
+        if not callable(factor):
+            raise TypeError(f"LambdaLR: factor is one function of the steps, not {factor!r}")
         self.factor = factor
         super().__init__(optimizer)
 
@@ -438,6 +445,8 @@ class ReduceLROnPlateau(Stateful):
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             said = f"'min' or 'max' and 'rel' or 'abs', not {mode!r} and {threshold_mode!r}"
             raise ValueError(f"ReduceLROnPlateau: mode and threshold_mode are {said}")
+        if np.ndim(min_lr):
+            raise TypeError(f"ReduceLROnPlateau: min_lr is one number, not {min_lr!r}")
         self.optimizer, self.sign = optimizer, 1.0 if mode == "min" else -1.0
         self.factor, self.patience, self.cooldown = factor, patience, cooldown
         self.threshold, self.relative = threshold, threshold_mode == "rel"

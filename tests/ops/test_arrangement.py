@@ -425,6 +425,23 @@ def test_topk_is_the_head_of_a_sort(axis, largest):
         mg.topk(x, 4, axis)
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("kind", [float, np.int8, bool])
+def test_topk_of_many_is_the_head_of_a_sort_too(largest, kind):
+    x = np.random.default_rng(0).integers(-3, 4, size=(40, 3, 50)).astype(kind)
+    if kind is float:
+        x[0, 0, :2], x[1, 1, 7] = np.inf, -np.inf
+    for axis, k in ((0, 1), (0, 5), (2, 6)):
+        found = mg.topk(x, k, axis, largest)
+        keys = np.flip(x, axis) if largest else x
+        order = np.argsort(keys, axis=axis, kind="stable")
+        if largest:
+            order = x.shape[axis] - 1 - np.flip(order, axis)
+        order = np.take(order, range(k), axis=axis)
+        equal(found.indices, order)
+        equal(found.values, np.take_along_axis(x, order, axis))
+
+
 def test_indices_and_counts_are_tensors_of_integers():
     x = mg.Tensor([[3.0, 0.0], [1.0, 3.0]], requires_grad=True)
     equal(np.count_nonzero(x, axis=0), [2, 1])

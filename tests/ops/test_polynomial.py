@@ -97,6 +97,8 @@ def test_zeros_at_the_ends_are_trimmed(trim):
         (lambda: mg.polyint(P, -1), "can't be negative"),
         (lambda: mg.polyint(P, 3, [1.0, 2.0]), "3 constants are needed, or one; 2 given"),
         (lambda: mg.vander(F), "one axis"),
+        (lambda: mg.vander(F[0], -1), "vander: n=-1 columns"),
+        (lambda: mg.resize(F, -2), r"resize: no axis of new_shape \(-2,\) can be negative"),
         (lambda: mg.trim_zeros(F), "of a vector"),
     ],
 )
@@ -121,3 +123,10 @@ def test_dtypes_are_numpys(dtype):
         got: Any = call(t)
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(got.data, wanted, rtol=1e-3 if dtype == np.float16 else 1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_few_columns_of_powers_are_a_tensor_too(n):
+    found = mg.vander(mg.tensor([1.0, np.nan], requires_grad=True), n)
+    assert isinstance(found, mg.Tensor)
+    np.testing.assert_array_equal(found.numpy(), np.ones((2, n)))

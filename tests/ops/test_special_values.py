@@ -212,6 +212,19 @@ def test_the_gradient_of_a_product_with_zeros(x, wanted):
     equal(gradient(mg.prod, x), wanted)
 
 
+@pytest.mark.parametrize(
+    ("x", "wanted"),
+    [
+        ([np.inf, 2.0, 3.0], [6.0, np.inf, np.inf]),
+        ([0.0, np.inf], [np.inf, 0.0]),
+        ([np.nan, 0.0], [0.0, np.nan]),
+    ],
+)
+def test_the_gradient_of_a_product_with_what_is_not_finite(x, wanted):
+    with np.errstate(invalid="ignore"):
+        equal(gradient(mg.prod, np.array(x)), wanted)
+
+
 def test_the_second_derivative_of_a_product_with_zeros():
     found = mg.hessian(lambda x: mg.prod(x))(np.array([0.0, 0.0, 4.0])).numpy()
     equal(found, [[0, 4, 0], [4, 0, 0], [0, 0, 0]])

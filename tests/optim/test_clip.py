@@ -109,3 +109,17 @@ def test_clipping_values_limits_each_element():
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="clip_value is positive"):
             optim.clip_grad_value([w], bad)
+
+
+def test_one_tensor_may_be_clipped_and_what_is_none_is_told():
+    w = mg.tensor([3.0, 4.0], requires_grad=True)
+    (w * w).sum().backward()
+    optim.clip_grad_value(w, 7.0)
+    assert optim.clip_grad_norm(w, 1.0) == pytest.approx(np.hypot(6.0, 7.0))
+    assert norm_of([w]) == pytest.approx(1.0)
+    model: Any = mg.nn.Linear(2, 1)
+    for clip in (optim.clip_grad_norm, optim.clip_grad_value):
+        with pytest.raises(TypeError, match=rf"{clip.__name__} takes parameters: pass model"):
+            clip(model, 1.0)
+        with pytest.raises(TypeError, match=r"takes tensors, not a tuple: pass model\.parameters"):
+            clip(model.named_parameters(), 1.0)

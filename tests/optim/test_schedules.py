@@ -172,3 +172,30 @@ def test_every_schedule_is_compared():
         used.add(type(make(optim.SGD(groups, momentum=0.9), optim)).__name__)
     assert kinds == used
     assert STEPS == 200
+
+
+def test_schedules_of_schedules_follow_each_other():
+    made = sgd()
+    chained = optim.ChainedScheduler([optim.LinearLR(made, 0.5), optim.ConstantLR(made, 0.5)])
+    schedule = optim.SequentialLR([chained, optim.ConstantLR(made, 0.5)], [5])
+    rates = [0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5]  # PyTorch's
+    np.testing.assert_allclose(followed(schedule, 6), rates)
+    state = schedule.state_dict()
+    schedule.load_state_dict(state)
+    assert schedule.state_dict() == state
+    made = sgd()
+    inner = optim.SequentialLR([optim.ExponentialLR(made, 0.5), optim.ConstantLR(made, 0.1)], [2])
+    schedule = optim.SequentialLR([optim.ExponentialLR(made, 0.9), inner], [1])
+    np.testing.assert_allclose(followed(schedule, 4), [1.0, 1.0, 0.5, 0.1, 0.1])
+
+
+def test_what_is_no_schedule_of_steps_is_told():
+    made = sgd()
+    wrongs: list[tuple[Any, str]] = [
+        (lambda: optim.ChainedScheduler([optim.ReduceLROnPlateau(made)]), "only count their steps"),  # type: ignore[list-item]
+        (lambda: optim.LambdaLR(made, [len]), "LambdaLR: factor is one function"),  # type: ignore[arg-type]
+        (lambda: optim.ReduceLROnPlateau(made, min_lr=[0.1]), "min_lr is one number"),  # type: ignore[arg-type]
+    ]
+    for wrong, said in wrongs:
+        with pytest.raises(TypeError, match=said):
+            wrong()
