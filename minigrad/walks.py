@@ -18,7 +18,7 @@ from minigrad.anomaly import watched
 from minigrad.autodiff import Cotangents, backprop
 from minigrad.batching import LEVELS, Batched, Level, lowered, raised, substituted
 from minigrad.errors import BackwardError, DTypeError, ShapeError
-from minigrad.graph import RECORDING, Node
+from minigrad.graph import RECORDING, Node, asarray
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor, wrap
 from minigrad.trees import leaves, mapped, with_paths
@@ -68,7 +68,7 @@ class Walk:
                 substituted(value, example), {name: lifted[id(p)] for name, p in own.items()}
             )
         if not isinstance(value, Tensor | Batched):
-            value = np.asarray(value)
+            value = asarray(value)
         if value.dtype.kind != "f":
             raise DTypeError(_not_floating(what + path, value.dtype))
         made = self._vertex(value)
