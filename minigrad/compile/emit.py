@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from typing import Any
 
 from minigrad.compile.literals import (
@@ -15,6 +14,7 @@ from minigrad.compile.literals import (
     shape_text,
     wrapped,
 )
+from minigrad.compile.methods import METHODS
 from minigrad.compile.phrases import (
     INLINE,
     OPERATORS,
@@ -281,7 +281,7 @@ class Emitter:
             return text if top else f"({text})"
         if function in ("np.negative", "neg") and out is None:
             return f"-{self.factor(args[0])}"
-        special = _SPECIAL.get(function)
+        special = METHODS.get(function)
         if special is not None and out is None:
             return special(self, instruction)
         if function == "np.dot" and is_array(args[0]):
@@ -347,22 +347,3 @@ class Emitter:
             step = "" if part.step is None else f":{self.text(part.step)}"
             return ":".join(ends) + step
         return "..." if part is Ellipsis else self.text(part)
-
-
-Writer = Callable[[Emitter, Instruction], str]
-_SPECIAL: dict[str, Writer] = {
-    "getitem": lambda e, i: f"{e.factor(i.args[0])}[{e.index(i.args[1])}]",
-    "astype": lambda e, i: f"{e.factor(i.args[0])}.astype({e.text(i.args[1])})",
-    "view": lambda e, i: f"{e.factor(i.args[0])}.view({e.text(i.args[1])})",
-    "abs": lambda e, i: f"abs({e.text(i.args[0])})",
-    "np.reshape": lambda e, i: (
-        f"{e.factor(i.args[0])}.reshape({e.text(i.args[1])})"
-        if {*i.args[2:], *i.kwargs.values()} <= {"C"} and is_array(i.args[0])
-        else f"np.reshape({', '.join(map(e.text, [*i.args, *i.kwargs.values()]))})"
-    ),
-    "np.transpose": lambda e, i: (
-        f"{e.factor(i.args[0])}.transpose({e.text(i.kwargs['axes'])})"
-        if i.kwargs
-        else f"{e.factor(i.args[0])}.T"
-    ),
-}

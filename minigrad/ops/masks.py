@@ -12,7 +12,7 @@ from minigrad.primitive import Array
 __all__: list[str] = []
 
 MANY = 2048  # elements: below, one call of NumPy takes less time than several
-_BITS = {np.dtype(f"f{n}"): np.dtype(f"u{n}") for n in (2, 4, 8)}
+BITS = {np.dtype(f"f{n}"): np.dtype(f"u{n}") for n in (2, 4, 8)}
 _ndarray = np.ndarray  # a name of this module, since CPython 3.11 is slow at attributes of NumPy's
 _KINDS: frozenset[Any] = frozenset({np.ndarray, float, int})
 
@@ -30,7 +30,7 @@ def select(condition: Array, a: Array, b: Array) -> Array:
     if not large or a.__class__ not in _KINDS or b.__class__ not in _KINDS:
         return np.where(condition, a, b)
     dtype = np.result_type(a, b)
-    unsigned = _BITS.get(dtype)
+    unsigned = BITS.get(dtype)
     if unsigned is None or condition.dtype != bool:
         return np.where(condition, a, b)
     mask = condition.astype(unsigned)  # 1 where the condition holds, so that -1 is all bits there

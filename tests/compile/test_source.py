@@ -218,3 +218,16 @@ def test_rows_that_are_named_often_are_added_in_one_flat_call():
     for _ in range(3):
         np.testing.assert_array_equal(compiled(weight, tokens), plain(weight, tokens))
     assert "tokens[..., None] * 8 + np.arange(8)" in compiled.source
+
+
+def test_large_choices_are_made_by_bits_there_too():
+    x = np.random.default_rng(0).normal(size=(64, 64))
+    plain = mg.grad(lambda x: mg.leaky_relu(x).sum())
+    compiled = mg.compile(plain)
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(x), plain(x))
+    assert "= select(" in compiled.source
+    small = mg.compile(plain)
+    for _ in range(3):
+        small(x[0])
+    assert "= np.where(" in small.source
