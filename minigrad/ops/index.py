@@ -68,8 +68,8 @@ def add_into(out: Array, index: Any, g: Array) -> None:
         out[index] += g
         return
     # np.add.at takes 10 ns an element, and 1 where both array and index have one axis.
-    flat = out.__class__ is np.ndarray and out.flags.c_contiguous and np.size(g) > FEW
-    places = _flat(index, out.shape) if flat else None
+    many = getattr(g, "size", 1) > FEW and out.__class__ is np.ndarray and out.flags.c_contiguous
+    places = _flat(index, out.shape) if many else None
     if places is None:
         np.add.at(out, index, g)
     else:
