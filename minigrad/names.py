@@ -178,7 +178,6 @@ MODULES: dict[str, str] = {
     "modules": "[m for _, m in module.named_modules()] are this module and all inside it",
     "fit": "write mg.fit(module, x, y, optimizer=mg.optim.Adam(module.parameters()))",
     "predict": "call the module: module(x)",
-    "append": "a longer one is made of it: nn.Sequential(*module, layer)",
     "compile": "write mg.compile(module), or better of the whole training step",
     "extra_repr": "a module is called by what title() returns",
     "load": "write module.load_state_dict(mg.load(path))",

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self, overload
 
 from minigrad.nn.module import Module
 from minigrad.scopes import enter, leave
 
 __all__ = ["Sequential"]
 
+Layer = Callable[[Any], Any]
+
 
 class Sequential(Module):
     """Layers applied one after the other; a layer is a Module or any function of one tensor.
 
+    It is a list of its layers, too: a slice of it is a Sequential that shares them.
+
     >>> from minigrad import nn, ops
-    >>> nn.Sequential(nn.Linear(2, 8), ops.relu, nn.Linear(8, 3))
+    >>> model = nn.Sequential(nn.Linear(2, 8), ops.relu, nn.Linear(8, 3))
+    >>> model
     Sequential(3)
       (layers.0): Linear(2 → 8)
       (layers.2): Linear(8 → 3)
+    >>> features = model[:-1]
+    >>> features[0] is model[0]
+    True
+    >>> features.append(nn.Linear(8, 1))
+    Sequential(3)
+      (layers.0): Linear(2 → 8)
+      (layers.2): Linear(8 → 1)
     """
 
-    def __init__(self, *layers: Callable[[Any], Any]) -> None:
-        for i, layer in enumerate(layers):
-            if not callable(layer):
-                raise TypeError(f"layer {i} is not callable: {layer!r}")
-        self.layers = list(layers)
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = _checked(layers)
 
     def forward(self, x: Any) -> Any:
         """Apply the layers in order."""
@@ -48,8 +58,78 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
+    def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def __getitem__(self, index: int) -> Callable[[Any], Any]:
-        return self.layers[index]
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Layer | Sequential:
+        """Return a layer, or those of a slice as a Sequential that shares them."""
+        found = self.layers[index]
+        if not isinstance(found, list):
+            return found
+        part = Sequential(*found)
+        part.training = self.training
+        return part
+
+    # As a list
+
+    def _hold(self, layers: Iterable[Layer]) -> Self:
+        """Take other layers, in the same list, and name them anew."""
+        checked = _checked(layers)
+        with self._relabelling():
+            self.layers[:] = checked
+        return self
+
+    def append(self, layer: Layer) -> Self:
+        """Add a layer at the end and return the model."""
+        return self._hold([*self, layer])
+
+    def extend(self, layers: Iterable[Layer]) -> Self:
+        """Add layers at the end, such as those of another Sequential, and return the model."""
+        return self._hold([*self, *layers])
+
+    def insert(self, index: int, layer: Layer) -> Self:
+        """Add a layer before that of an index and return the model."""
+        layers = [*self]
+        if not -len(layers) <= index <= len(layers):  # where a list would take the nearest end
+            raise IndexError(f"insert at {index} of {len(layers)} layers")
+        layers.insert(index, layer)
+        return self._hold(layers)
+
+    def pop(self, index: int = -1) -> Layer:
+        """Take a layer out, the last one by default, and return it."""
+        layers = [*self]
+        layer = layers.pop(index)
+        self._hold(layers)
+        return layer
+
+    def __setitem__(self, index: int, layer: Layer) -> None:
+        layers = [*self]
+        layers[operator.index(index)] = layer
+        self._hold(layers)
+
+    def __delitem__(self, index: int | slice) -> None:
+        layers = [*self]
+        del layers[index]
+        self._hold(layers)
+
+    def __add__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return Sequential(*self, *other)
+
+    def __iadd__(self, other: Sequential) -> Self:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return self.extend(other)
+
+
+def _checked(layers: Iterable[Any]) -> list[Layer]:
+    layers = list(layers)
+    for i, layer in enumerate(layers):
+        if not callable(layer):
+            raise TypeError(f"layer {i} is not callable: {layer!r}")
+    return layers

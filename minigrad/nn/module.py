@@ -7,9 +7,10 @@ to a module.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -23,6 +24,17 @@ __all__ = ["Buffer", "Module", "Parameter"]
 
 _observer = OBSERVER.get
 _LABEL = "_label"  # the one attribute a module has of its own: its cached name and title
+Label = tuple[Any, ...]
+
+
+class _Labels(dict[int, tuple[Any, Label]]):
+    """Labels of a module that is called by several names, by the reference to who calls it.
+
+    They are false, so that every call of such a module asks for its label.
+    """
+
+    def __bool__(self) -> Literal[False]:
+        return False
 
 
 class Parameter(Tensor):
@@ -63,7 +75,7 @@ class Module:
     """
 
     training: bool = True
-    _label: tuple[Any, ...] | None = None
+    _label: Label | _Labels | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; called through ``module(x)``, which opens the module's scope."""
@@ -81,17 +93,61 @@ class Module:
         finally:
             leave(token)
 
-    def _make_label(self, outer: Scope | None) -> tuple[Any, ...]:
-        """Name the modules inside the calling module, or inside this one if it is the outermost."""
+    def _make_label(self, outer: Scope | None) -> Label:
+        """Name the modules inside the calling module, or inside this one if it is the outermost.
+
+        What two modules hold by two names, such as a layer of a ``Sequential`` and of its slice,
+        keeps a label for each of them.
+        """
         while outer is not None and len(outer.label) < 3:
             outer = outer.parent
-        parent = outer.label[2]() if outer is not None else None
-        for path, child in (parent or self)._children():
-            child.__dict__[_LABEL] = (path, child.title(), weakref.ref(child))
-        if parent is None:
+        caller = outer.label[2] if outer is not None else None
+        parent = caller() if caller is not None else None
+        if self._label is None and parent is not None:
+            parent._label_inside()
+        if self._label is None:  # it is the outermost, or its caller does not hold it
+            self.__dict__[_LABEL] = self._label_by(type(self).__name__)
+            self._label_inside()
             self.parameters()  # which names them
-        own = (type(self).__name__, self.title(), weakref.ref(self))
-        return self.__dict__.setdefault(_LABEL, own)
+        label = self._label
+        if not isinstance(label, _Labels):
+            return label  # type: ignore[return-value]  # it has just been made
+        if id(caller) not in label:
+            inside = parent._called() if parent is not None else ()
+            name = next((path for path, child in inside if child is self), type(self).__name__)
+            label[id(caller)] = caller, self._label_by(name)  # it keeps the id from a second use
+        return label[id(caller)][1]
+
+    def _label_inside(self) -> None:
+        """Label what is called from here, and in turn what is called from there."""
+        pending: list[Module] = [self]
+        while pending:
+            for path, child in pending.pop()._called():
+                label = child._label
+                if label is None:
+                    child.__dict__[_LABEL] = child._label_by(path)
+                    pending += [child] * child._is_called()
+                elif label and label[0] != path:
+                    child.__dict__[_LABEL] = _Labels()
+
+    def _label_by(self, name: str) -> Label:
+        return name, self.title(), weakref.ref(self)
+
+    @contextlib.contextmanager
+    def _relabelling(self) -> Iterator[None]:
+        """Forget the labels of this module and of what it calls, which the block changes.
+
+        What has a label even so is new here, and called by another name elsewhere.
+        """
+        for module in [self, *(child for _, child in self._called())]:
+            if isinstance(module._label, _Labels):
+                module._label.clear()
+            else:
+                module.__dict__.pop(_LABEL, None)
+        yield
+        for _, child in self._called():
+            if child._label:
+                child.__dict__[_LABEL] = _Labels()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickling and copying keep: all but the cached label."""
@@ -103,8 +159,12 @@ class Module:
 
     # Walking
 
-    def _walk(self) -> Iterator[tuple[str, Tensor | Module]]:
-        """Yield parameters, buffers and modules with their dotted names, each object once."""
+    def _walk(self, deep: bool = True) -> Iterator[tuple[str, Tensor | Module]]:
+        """Yield parameters, buffers and modules with their dotted names, each object once.
+
+        Args:
+            deep: Whether to go into the modules inside this one.
+        """
         seen = {id(self)}
         stack: list[tuple[str, Any]] = [("", vars(self))]
         while stack:
@@ -115,23 +175,37 @@ class Module:
             if isinstance(value, Module | Tensor):
                 yield path, value
             if isinstance(value, Module):
-                value = vars(value)
+                value = vars(value) if deep else None
             if isinstance(value, dict):
                 items = [(key, item) for key, item in value.items() if key != _LABEL]
             elif isinstance(value, list | tuple):
                 items = [(str(i), item) for i, item in enumerate(value)]
             else:
-                continue  # a Tensor holds nothing more
+                continue  # a Tensor holds nothing
             prefix = f"{path}." if path else ""
             stack.extend((f"{prefix}{key}", item) for key, item in reversed(items))
 
     def _children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules directly inside this one, with their names relative to it."""
-        inside: list[str] = []
-        for path, value in self._walk():
-            if isinstance(value, Module) and not any(path.startswith(p + ".") for p in inside):
-                inside.append(path)
+        for path, value in self._walk(deep=False):
+            if isinstance(value, Module):
                 yield path, value
+
+    def _is_called(self) -> bool:
+        """Whether it is called itself, and not what it holds, as of a ``ModuleList``."""
+        return type(self).forward is not Module.forward
+
+    def _called(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules that this one calls, also those in a ``ModuleList``, by their names."""
+        pending, seen = [("", self)], {id(self)}
+        while pending:
+            prefix, holder = pending.pop()
+            for path, child in holder._children():
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    yield prefix + path, child
+                    if not child._is_called():
+                        pending.append((f"{prefix}{path}.", child))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield ``(dotted name, parameter)`` in the order of assignment, a shared one once."""
@@ -148,6 +222,10 @@ class Module:
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(dotted name, buffer)`` in the order of assignment."""
         return ((path, value) for path, value in self._walk() if isinstance(value, Buffer))
+
+    def buffers(self) -> list[Buffer]:
+        """Return all buffers: what is saved, but not trained."""
+        return [buffer for _, buffer in self.named_buffers()]
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield ``(dotted name, module)`` for this module, named ``""``, and all inside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Self, overload
 
@@ -28,20 +29,42 @@ class ModuleList(Module):
     """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self.extend(modules)
+        self._number(_checked(modules))
+
+    def _number(self, modules: list[Module]) -> None:
+        for name in [name for name in vars(self) if name.isdigit()]:
+            del vars(self)[name]
+        vars(self).update((str(i), module) for i, module in enumerate(modules))
+
+    def _hold(self, modules: Iterable[Module]) -> Self:
+        """Take other modules and name them anew."""
+        checked = _checked(modules)
+        with self._relabelling():
+            self._number(checked)
+        return self
 
     def append(self, module: Module) -> Self:
         """Add a module at the end and return the list."""
-        if not isinstance(module, Module):
-            raise TypeError(f"a ModuleList holds modules, not {module!r}")
-        vars(self)[str(len(self))] = module
-        return self
+        return self._hold([*self, module])
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end and return the list."""
-        for module in modules:
-            self.append(module)
-        return self
+        return self._hold([*self, *modules])
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before that of an index and return the list."""
+        modules = [*self]
+        if not -len(modules) <= index <= len(modules):  # where a list would take the nearest end
+            raise IndexError(f"insert at {index} of {len(modules)} modules")
+        modules.insert(index, module)
+        return self._hold(modules)
+
+    def pop(self, index: int = -1) -> Module:
+        """Take a module out, the last one by default, and return it."""
+        modules = [*self]
+        module = modules.pop(index)
+        self._hold(modules)
+        return module
 
     def title(self) -> str:
         """Return ``ModuleList`` and the number of modules."""
@@ -63,6 +86,25 @@ class ModuleList(Module):
         return found if isinstance(found, Module) else ModuleList(found)
 
     def __setitem__(self, index: int, module: Module) -> None:
+        modules = [*self]
+        modules[operator.index(index)] = module
+        self._hold(modules)
+
+    def __delitem__(self, index: int | slice) -> None:
+        modules = [*self]
+        del modules[index]
+        self._hold(modules)
+
+    def __add__(self, modules: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *modules])
+
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
+        return self.extend(modules)
+
+
+def _checked(modules: Iterable[Module]) -> list[Module]:
+    modules = list(modules)
+    for module in modules:
         if not isinstance(module, Module):
             raise TypeError(f"a ModuleList holds modules, not {module!r}")
-        vars(self)[str(range(len(self))[index])] = module
+    return modules

@@ -87,7 +87,10 @@ def test_parameters_are_found_in_containers_in_order_of_assignment():
         "pair.0",
         "a",
     ]
-    assert [name for name, _ in Holder().named_buffers()] == ["buffer"]
+    holder = Holder()
+    assert dict(holder.named_buffers()) == {"buffer": holder.buffer}
+    assert [id(buffer) for buffer in holder.buffers()] == [id(holder.buffer)]
+    assert nn.Linear(2, 2).buffers() == []
     assert [name for name, _ in Holder().named_modules()] == ["", "list.1"]
 
 
