@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["ARGUMENTS", "argument", "misnamed", "telling"]
+__all__ = ["ARGUMENTS", "argument", "misnamed", "telling", "telling_also"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +59,19 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """Parameter as PyTorch or JAX calls it -> as it is called here, if the function has that."""
 
 LACKING: dict[str, str] = {
+    **dict.fromkeys(
+        ["capturable", "differentiable", "foreach", "fused"], "there is one way it is computed"
+    ),
+    "copy": "tensors are not changed in place",
+    "decoupled_weight_decay": "write AdamW",
+    "epoch": "a schedule counts its steps",
+    **dict.fromkeys(
+        ["epochs", "steps_per_epoch"], "total_steps is the product of epochs and steps in each"
+    ),
+    "error_if_nonfinite": "a norm that is not finite is always an error",
+    "last_epoch": "load_state_dict() resumes",
+    "norm_type": "the norm is the square root of the sum of squares",
+    "verbose": "print optimizer.learning_rate",
     "device": "minigrad computes on the CPU",
     "inplace": "tensors are not changed in place",
     "out": "results are new arrays",
@@ -115,8 +129,12 @@ def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
     return f"{name}() has no parameter {unknown!r}: {told}"
 
 
-def telling(function: Callable[P, R]) -> Callable[P, R]:
+def telling(function: Callable[P, R], others: tuple[str, ...] = ()) -> Callable[P, R]:
     """``function``, but an argument that it does not have is told what it is called here.
+
+    Args:
+        function: What is called.
+        others: What PyTorch calls the positional arguments that come after those it has.
 
     >>> @telling
     ... def total(x, axis=None):
@@ -132,11 +150,27 @@ def telling(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except TypeError:
             name, parameters = function.__name__, [*inspect.signature(function).parameters]
+            surplus = others[: max(len(args) - len(parameters), 0)]
+            if parameters[:1] == ["self"]:
+                parameters = parameters[1:]
             if name == "__init__":  # of a class, whose own name is what was called
-                name, parameters = type(args[0]).__name__, parameters[1:]
-            message = misnamed(name, parameters, kwargs)
+                name = type(args[0]).__name__
+            message = misnamed(name, parameters, itertools.chain(kwargs, surplus))
             if not message:
                 raise
         raise TypeError(message)
 
     return told
+
+
+def telling_also(*others: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """:func:`telling`, also of positional arguments that PyTorch's function has at the end.
+
+    >>> @telling_also("epoch")
+    ... def step():
+    ...     return None
+    >>> step(3)
+    Traceback (most recent call last):
+    TypeError: step() has no parameter 'epoch': a schedule counts its steps
+    """
+    return lambda function: telling(function, others)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad import ops
+from minigrad.arguments import misnamed
 from minigrad.errors import NotDifferentiable
 from minigrad.graph import RECORDING
 from minigrad.instead import WRITES, instead_of
@@ -154,8 +155,7 @@ def _translated(
         elif not _is_default(value, form.defaults.get(name, ...)):
             if name == "out":
                 raise NotDifferentiable(OUT)
-            known = ", ".join(sorted(form.own)) or "none"
-            raise TypeError(f"{op.__name__}() has no parameter {name!r}; it has {known}")
+            raise TypeError(misnamed(op.__name__, sorted(form.own), [name]))
     inputs = [params.pop(name) for name in form.inputs if name in params]
     return (*inputs, *args[len(form.names) :]), params
 

@@ -42,6 +42,14 @@ LOOSE: Any = mg  # a type checker knows better than what is tried here
             lambda t: LOOSE.max_pool2d(t[None], 2, return_indices=True),
             "no parameter 'return_indices': write max_pool2d_with_indices",
         ),
+        (
+            lambda t: np.nan_to_num(t, copy=False),
+            "nan_to_num() has no parameter 'copy': tensors are not changed in place",
+        ),
+        (
+            lambda t: LOOSE.nan_to_num(t, copy=False),
+            "nan_to_num() has no parameter 'copy': tensors are not changed in place",
+        ),
         (lambda t: LOOSE.swapaxes(t, dim0=0, dim1=1), "no parameter 'dim0': write axis1="),
     ],
 )
@@ -49,6 +57,60 @@ def test_an_argument_that_is_known_elsewhere_is_told_what_it_is_called_here(call
     with pytest.raises(TypeError) as caught:
         call(mg.Tensor(np.ones((2, 3)), requires_grad=True))
     assert words in str(caught.value)
+
+
+def sgd():
+    return mg.optim.SGD([mg.tensor([1.0], requires_grad=True)], 0.1)
+
+
+NORM = "clip_grad_norm() has no parameter 'norm_type': the norm is the square root of the sum of"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda o: o.clip_grad_norm([], 1.0, norm_type=1), NORM),
+        (lambda o: o.clip_grad_norm([], 1.0, 1), NORM),
+        (lambda o: o.clip_grad_norm([], 1.0, error_if_nonfinite=True), "is always an error"),
+        (lambda o: o.clip_grad_norm([], 1.0, foreach=True), "'foreach': there is one way it is c"),
+        (
+            lambda o: o.clip_grad_value([], 1.0, foreach=True),
+            "clip_grad_value() has no parameter 'foreach': there is one way it is computed",
+        ),
+        (
+            lambda o: o.StepLR(sgd(), 2).step(3),
+            "step() has no parameter 'epoch': a schedule counts its steps",
+        ),
+        (lambda o: o.StepLR(sgd(), 2).step(epoch=3), "has no parameter 'epoch': a schedule count"),
+        (lambda o: o.ReduceLROnPlateau(sgd()).step(1.0, 3), "has no parameter 'epoch': a schedu"),
+        (lambda o: o.ReduceLROnPlateau(sgd()).step(metrics=1.0), "'metrics': write metric="),
+        (lambda o: o.SequentialLR([o.StepLR(sgd(), 2)], []).step(3), "no parameter 'epoch': a sch"),
+        (lambda o: o.ChainedScheduler([o.StepLR(sgd(), 2)]).step(3), "no parameter 'epoch': a sch"),
+        (lambda o: o.StepLR(sgd(), 2, last_epoch=3), "'last_epoch': load_state_dict() resumes"),
+        (lambda o: o.StepLR(sgd(), 2, verbose=True), "'verbose': print optimizer.learning_rate"),
+        (
+            lambda o: o.OneCycleLR(sgd(), 1.0, epochs=3, steps_per_epoch=7),
+            "'epochs': total_steps is the product of epochs and steps in each",
+        ),
+        (lambda o: o.Adam([], fused=True), "no parameter 'fused': there is one way it is computed"),
+        (
+            lambda o: o.Adam([], decoupled_weight_decay=True),
+            "'decoupled_weight_decay': write AdamW",
+        ),
+    ],
+)
+def test_an_argument_of_torchs_optim_is_told_what_there_is(call, words):
+    with pytest.raises(TypeError) as caught:
+        call(LOOSE.optim)
+    assert words in str(caught.value)
+
+
+def test_what_goes_wrong_inside_of_a_step_is_told_as_it_is():
+    schedule = mg.optim.LambdaLR(sgd(), lambda count: 1.0 if not count else "fast")  # type: ignore[arg-type,return-value]
+    with pytest.raises(TypeError, match="can't multiply sequence"):
+        schedule.step()
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'clip_value'"):
+        LOOSE.optim.clip_grad_value([])
 
 
 def test_arguments_that_nothing_is_known_of():

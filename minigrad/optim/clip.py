@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from minigrad.arguments import telling_also
 from minigrad.tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
@@ -27,6 +28,7 @@ def _with_grad(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]
     return [p for p in given if p.grad is not None]
 
 
+@telling_also("norm_type", "error_if_nonfinite", "foreach")
 def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their joint 2-norm is at most ``max_norm``.
 
@@ -71,6 +73,7 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
     return norm
 
 
+@telling_also("foreach")
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to ``-clip_value .. clip_value``.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.arguments import telling
+from minigrad.arguments import telling, telling_also
 from minigrad.errors import StateError
+from minigrad.names import OPTIMIZERS, telling_of
 from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.schedules import Schedule
 
@@ -65,6 +66,9 @@ class Composed:
             own = {k.removeprefix(head): v for k, v in state.items() if k.startswith(head)}
             schedule.load_state_dict(own)
 
+    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
+        __getattr__ = telling_of(OPTIMIZERS)
+
 
 class ChainedScheduler(Composed):
     """Schedules that all apply at once, one after the other in each step.
@@ -86,6 +90,7 @@ class ChainedScheduler(Composed):
         for schedule in self.schedules:
             schedule.begin()
 
+    @telling_also("epoch")
     def step(self) -> None:
         """Step every schedule."""
         for schedule in self.schedules:
@@ -120,6 +125,7 @@ class SequentialLR(Composed):
         self.count = 0
         self.schedules[bisect_right(self.milestones, 0)].begin()
 
+    @telling_also("epoch")
     def step(self) -> None:
         """Step the schedule whose turn it is."""
         self.count += 1

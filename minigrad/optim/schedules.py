@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from minigrad.arguments import telling
+from minigrad.arguments import telling, telling_also
 from minigrad.errors import StateError
 from minigrad.names import OPTIMIZERS, telling_of
 from minigrad.optim.optimizer import Optimizer
@@ -75,6 +75,7 @@ class Schedule(Stateful):
         """Return a group's rate after ``count`` steps, from what it is now and was at first."""
         raise NotImplementedError(f"{type(self).__name__} has no rate()")
 
+    @telling_also("epoch")
     def step(self) -> None:
         """Count one more step and set the rates."""
         self.count += 1
@@ -453,6 +454,7 @@ class ReduceLROnPlateau(Stateful):
         self.min_lr, self.eps = min_lr, eps
         self.best, self.bad, self.cooling = self.sign * math.inf, 0, 0
 
+    @telling_also("epoch")
     def step(self, metric: float) -> None:
         """Take the number of this epoch, and reduce the rates if it is time."""
         now = float(metric)
