@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.classes import LAYERS, MODULES, ON_THE_CPU, OPTIM, OPTIMIZERS, UTILITIES, WITHIN
 from minigrad.elsewhere import absent
 from minigrad.recipes import RECIPES
 
@@ -20,6 +21,7 @@ __all__ = [
     "MEANINGS",
     "MODULES",
     "NOTES",
+    "OPTIM",
     "OPTIMIZERS",
     "RECIPES",
     "WITHIN",
@@ -31,7 +33,7 @@ __all__ = [
 NOTES: dict[str, str] = {
     **dict.fromkeys(
         ["cpu", "cuda", "mps", "xpu", "device", "pin_memory", "is_cuda", "get_device"],
-        "minigrad computes on the CPU, so there is nothing to move",
+        ON_THE_CPU,
     ),
     **dict.fromkeys(
         ["copy_", "fill_", "zero_", "uniform_", "normal_", "set_"],
@@ -95,13 +97,23 @@ NOTES: dict[str, str] = {
         "write {name: f(t) for name, t in tree.items()}; of nested ones minigrad.trees.mapped(f, "
         "tree) makes the same, and minigrad.trees.leaves(tree) lists what is in them",
     ),
+    "constant": "not t.requires_grad tells whether it is one; mg.tensor(array) makes one",
+    "clear_graph": "backward() frees the graph; t.detach() is outside of it",
+    **dict.fromkeys(["null_grad", "null_gradients"], "write t.grad = None"),
+    "no_autodiff": "write with mg.no_grad():",
+    "realize": "values are computed at once: t.data has them",
+    **dict.fromkeys(
+        ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"],
+        "layers take init=mg.nn.init.xavier_uniform(), kaiming_normal() and their like",
+    ),
+    "conv_nd": "write mg.conv1d, mg.conv2d or mg.conv3d",
     "functional_call": "gradients of a module are asked for as they are: mg.grad(loss)(module)",
     "autograd": "its functions are at the top: mg.grad, mg.vjp, mg.jacobian, mg.hessian",
     "numpy": "its functions are at the top, and np.exp(t) works on tensors, too",
     "special": "its functions are at the top: mg.erf, mg.gammaln, mg.logsumexp",
     "summary": "a module has it: model.summary(x)",
-    "to": "write t.astype(dtype); minigrad computes on the CPU, so there is nothing to move",
-    "utils": "mg.data makes batches; mg.optim.clip_grad_norm clips; mg.checkpoint saves memory",
+    "to": f"write t.astype(dtype); {ON_THE_CPU}",
+    "utils": UTILITIES,
     "index": "write t[index]",
     "new": "write mg.tensor(array)",
     "new_empty": "write np.empty(shape, t.dtype)",
@@ -122,95 +134,6 @@ NOTES: dict[str, str] = {
     "sparse": "tensors are dense",
 }
 """Name -> why there is no such thing, and what there is."""
-
-LAYERS: dict[str, str] = {
-    "BCELoss": "mg.binary_cross_entropy",
-    "BCEWithLogitsLoss": "mg.binary_cross_entropy_with_logits",
-    "CrossEntropyLoss": "mg.cross_entropy",
-    "ELU": "mg.elu",
-    "GELU": "mg.gelu",
-    "HuberLoss": "mg.huber_loss",
-    "KLDivLoss": "mg.kl_div",
-    "L1Loss": "mg.l1_loss",
-    "LeakyReLU": "mg.leaky_relu",
-    "LogSoftmax": "mg.log_softmax",
-    "MSELoss": "mg.mse_loss",
-    "NLLLoss": "mg.nll_loss",
-    "ReLU": "mg.relu",
-    "SELU": "mg.selu",
-    "SiLU": "mg.silu",
-    "Sigmoid": "mg.sigmoid",
-    "SmoothL1Loss": "mg.smooth_l1_loss",
-    "Softmax": "mg.softmax",
-    "Softplus": "mg.softplus",
-    "Tanh": "mg.tanh",
-    "NLLLoss2d": "mg.nll_loss",
-    "Softmax2d": "mg.softmax",
-    "Unflatten": "mg.reshape",
-    **dict.fromkeys(["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"], "mg.interpolate"),
-    **dict.fromkeys(
-        [
-            f"{kind}Pad{n}d"
-            for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")
-            for n in (1, 2, 3)
-        ],
-        "mg.pad",
-    ),
-}
-"""Layer of PyTorch's without parameters -> the function that a Sequential takes in its place."""
-
-MODULES: dict[str, str] = {
-    **dict.fromkeys(
-        ["to", "cuda", "cpu", "xpu"], NOTES["cpu"] + "; dtype= of a layer is its dtype"
-    ),
-    **dict.fromkeys(
-        ["double", "float", "half", "type"],
-        "layers are made in their dtype: nn.Linear(2, 3, dtype=np.float64), or "
-        "mg.set_default_dtype(np.float64) before",
-    ),
-    **dict.fromkeys(
-        ["register_parameter", "add_module", "register_module"],
-        "what is assigned is found: self.weight = nn.Parameter(...), self.layer = nn.Linear(2, 3)",
-    ),
-    "register_buffer": "what is assigned is found: self.mean = nn.Buffer(...)",
-    "requires_grad_": "for p in module.parameters(): p.requires_grad = False",
-    "children": "[m for _, m in module.named_modules()] are this module and all inside it",
-    "modules": "[m for _, m in module.named_modules()] are this module and all inside it",
-    "fit": "write mg.fit(module, x, y, optimizer=mg.optim.Adam(module.parameters()))",
-    "predict": "call the module: module(x)",
-    "compile": "write mg.compile(module), or better of the whole training step",
-    "extra_repr": "a module is called by what title() returns",
-    "load": "write module.load_state_dict(mg.load(path))",
-    **dict.fromkeys(
-        ["register_forward_hook", "register_full_backward_hook"],
-        "mg.diagnose(module, x, y) tells what each makes; t.register_hook(f) sees a gradient",
-    ),
-    "save": "write mg.save(path, module)",
-}
-"""Method of PyTorch's or Keras' modules -> what there is instead."""
-
-OPTIMIZERS: dict[str, str] = {
-    "add_param_group": "it is made with them: [{'parameters': [...], 'learning_rate': 0.1}, ...]",
-    **dict.fromkeys(
-        ["get_last_lr", "get_lr"], "an optimiser tells and takes it: optimizer.learning_rate"
-    ),
-    "lr": "write optimizer.learning_rate",
-    "param_groups": "write optimizer.groups",
-    "params": "they are in the groups: optimizer.groups[0]['parameters']",
-    "state": "optimizer.state_dict() has it",
-}
-"""Attribute of PyTorch's optimisers and schedules -> what there is instead."""
-
-WITHIN: dict[str, str] = {
-    "functional": "functions are at the top: mg.relu, mg.cross_entropy, mg.max_pool2d",
-    "utils": NOTES["utils"],
-    **dict.fromkeys(
-        ["ModuleDict", "ParameterDict", "ParameterList"],
-        "a Module finds what is in lists, tuples and dicts: self.heads = {'a': nn.Linear(2, 3)}",
-    ),
-    "TransformerEncoder": "write nn.Sequential(*layers) of nn.TransformerEncoderLayer",
-}
-"""Name in PyTorch's ``nn`` that is no layer without parameters -> what there is instead."""
 
 MEANINGS: dict[str, str] = {
     "argmax, argmin": "`dim=` is `axis=`; `keepdim=` is `keepdims=`",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ ONLY_HERE: dict[str, dict[str, Any]] = {
     "slice_scatter": {"start": 0, "stop": 2},
     "take_along_dim": {"axis": 0},
     "to": {"dtype": np.float32},
+    "cast": {"dtype": np.float32},
+    "idiv": {"t": -9 * mg.Tensor(GIVEN["t"])},
     "type": {"dtype": np.float32},
 }
 
@@ -206,12 +209,49 @@ TORCH: dict[str, str] = {
     "view": "t.view(shape)",
     "view_as": "t.view_as(u)",
     "xlogy": "t.xlogy(u)",
+    "cast": "t.to(torch.float32)",
+    "loggamma": "t.lgamma()",
+    "log1mexp": "(1 - (-t).exp()).log()",
+    "sec": "1 / t.cos()",
+    "csc": "1 / t.sin()",
+    "cot": "t.cos() / t.sin()",
+    "sech": "2 / (t.exp() + (-t).exp())",
+    "csch": "2 / (t.exp() - (-t).exp())",
+    "coth": "t.cosh() / t.sinh()",
+    "arcsec": "(1 / u).acos()",
+    "arccsc": "(1 / u).asin()",
+    "arccot": "torch.pi / 2 - t.atan()",
+    "arccsch": "(1 / t + (1 + 1 / t**2).sqrt()).log()",
+    "arccoth": "((u + 1) / (u - 1)).log() / 2",
+    "add_sequence": "t + u",
+    "multiply_sequence": "t * u",
+    "multi_matmul": "torch.linalg.multi_dot([t, u.T, t])",
+    "idiv": "(-9 * t).div(u, rounding_mode='trunc')",
+    "lshift": "labels << n",
+    "rshift": "labels >> n",
+    "xor": "labels ^ n",
+    "shrink": "t[:, start:stop]",
+    "softmax_crossentropy": "torch.nn.functional.cross_entropy(t, labels)",
+    "negative_log_likelihood": "torch.nn.functional.nll_loss(t, labels)",
+    "focal_loss": "torch.stack([-(1 - p) ** 2 * p.log() for p in (t[0, 1], t[1, 0])])",
+    "softmax_focal_loss": "torch.stack([-(1 - p) ** 2 * p.log() for p in (t.softmax(1)[0, 1], "
+    "t.softmax(1)[1, 0])])",
+    "multiclass_hinge": "torch.nn.functional.multi_margin_loss(t, labels) * 3",
+    "cumulative_trapezoid": "torch.cumulative_trapezoid(t, dim=axis)",
     "zeros": "torch.zeros((2, 3))",
     "zeros_like": "torch.zeros_like(t)",
     **{name: f"t.{name}(u)" for name in TWO},
 }
 # Recipes of names that PyTorch has not, or whose answer is no array.
-APART = {"is_grad_enabled", "elementwise_grad", "grad_fn", "make_vjp", "manual_seed"}
+APART = {
+    "constant",
+    "creator",
+    "is_grad_enabled",
+    "elementwise_grad",
+    "grad_fn",
+    "make_vjp",
+    "manual_seed",
+}
 DRAWN = {"bernoulli", "rand", "randint", "randn", "randperm"}
 DRAWN |= {"rand_like", "randint_like", "randn_like"}
 MAKING = {"scalar_tensor", "arange", "eye", "full", "linspace", "ones", "zeros"}
@@ -223,7 +263,15 @@ def cube(x):
 
 def environment(name: str) -> dict[str, Any]:
     tensors = {key: mg.Tensor(value, requires_grad=True) for key, value in GIVEN.items()}
-    made = {"np": np, "mg": mg, "f": cube, **tensors, **PLAIN, **ONLY_HERE.get(name, {})}
+    made = {
+        "math": math,
+        "np": np,
+        "mg": mg,
+        "f": cube,
+        **tensors,
+        **PLAIN,
+        **ONLY_HERE.get(name, {}),
+    }
     return {**made, "ts": [tensors["t"], tensors["u"]]}
 
 
@@ -293,6 +341,7 @@ def test_recipes_that_stand_apart():
     np.testing.assert_array_equal(value.data, t.data**3)
     assert callable(pull)
     assert eval(RECIPES["grad_fn"], env) is t.node
+    assert eval(RECIPES["creator"], env) is t.node
     assert eval(RECIPES["is_grad_enabled"], env)
     with mg.no_grad():
         assert not eval(RECIPES["is_grad_enabled"], env)
@@ -430,11 +479,77 @@ def test_names_of_modules_that_are_asked_for_what_they_have_not():
     given = "a layer is made with it: nn.Linear(2, 3, init=nn.init."
     assert words_of(mg.nn.init, "xavier_uniform_").endswith(f"{given}xavier_uniform(...))")
     assert words_of(mg.nn.init, "trunc_normal_").endswith(f"{given}truncated_normal(...))")
-    assert words_of(mg.nn.init, "eye_") == "minigrad.nn.init has no 'eye_'"
+    assert words_of(mg.nn.init, "he_normal").endswith(f"{given}kaiming_normal(...))")
+    assert words_of(mg.nn.init, "normal2") == "minigrad.nn.init has no 'normal2'"
     assert words_of(mg.optim, "RMSProp").endswith("did you mean 'RMSprop'?")
     assert words_of(mg.optim, "Adamw").endswith("did you mean 'AdamW'?")
     for module in (mg.data, mg.nn.init):
         assert not hasattr(module, "__path__")
+
+
+INITIALISERS = {
+    "eye_": ("np.eye(*shape)", (3, 2)),
+    "sparse_": ("rng.normal(0.0, 0.01, shape) * (rng.random(shape) > sparsity)", (50, 40)),
+    "dirac_": ("np.multiply.outer(np.eye(*shape[:2]), window)", (3, 2, 3, 5)),
+}
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_an_initialiser_of_pytorchs_is_told_as_a_function_that_does_it(name):
+    torch = pytest.importorskip("torch")
+    function, shape = INITIALISERS[name]
+    said = f"an initialiser is a function: init=lambda shape, rng: {function}"
+    for asked in (name, name[:-1]):
+        start = f"minigrad.nn.init has no {asked!r}: {said}"
+        assert words_of(mg.nn.init, asked).startswith(start)
+    window = np.zeros(shape[2:])
+    window[tuple(n // 2 for n in shape[2:])] = 1.0
+    given = {"np": np, "window": window, "sparsity": 0.75}
+    init = eval(f"lambda shape, rng: {function}", given)
+    ours = init(shape, np.random.default_rng(0))
+    if name == "sparse_":
+        theirs = torch.nn.init.sparse_(torch.empty(shape), 0.75).numpy()
+        assert (ours == 0.0).mean() == pytest.approx((theirs == 0.0).mean(), abs=0.03)
+        assert ours[ours != 0.0].std() == pytest.approx(0.01, rel=0.1)
+        assert (mg.nn.Linear(50, 40, init=init).weight.numpy() == 0.0).any()
+    else:
+        np.testing.assert_array_equal(ours, getattr(torch.nn.init, name)(torch.empty(shape)))
+
+
+def test_the_gain_of_an_initialiser_is_told():
+    torch = pytest.importorskip("torch")
+    said = "gain= of an initialiser: 2**0.5 for relu, 5 / 3 for tanh, 1 for sigmoid"
+    assert words_of(mg.nn.init, "calculate_gain").endswith(said)
+    for kind, gain in {"relu": 2**0.5, "tanh": 5 / 3, "sigmoid": 1.0}.items():
+        assert torch.nn.init.calculate_gain(kind) == pytest.approx(gain)
+        mg.nn.init.kaiming_normal(gain=gain)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_name_of_mygrad_is_here_or_told():
+    mygrad = pytest.importorskip("mygrad")
+    nnet = pytest.importorskip("mygrad.nnet")
+    near = "did you mean"
+    for theirs in (mygrad, nnet.losses, nnet.activations, nnet.layers):
+        called = [n for n in public(theirs) if callable(getattr(theirs, n))]
+        assert untold(mg, called) == []
+        wrong = [n for n in called if n[:3] == "arc" and not hasattr(mg, n)]
+        assert not [n for n in wrong if near in words_of(mg, n)]
+    assert untold(mg.Tensor(1.0), public(mygrad.Tensor)) == []
+    initialisers = [n for n in public(nnet.initializers) if n not in ("dirac", "identity")]
+    assert untold(mg.nn.init, initialisers) == []
+
+
+def test_names_of_others_are_told():
+    t = mg.Tensor(GIVEN["t"])
+    assert words_of(mg, "loggamma") == "minigrad has no 'loggamma': write mg.gammaln(t)"
+    assert words_of(t, "cast") == "a Tensor has no 'cast': write t.astype(dtype)"
+    assert words_of(t, "null_grad") == "a Tensor has no 'null_grad': write t.grad = None"
+    assert words_of(t, "clear_graph").endswith(
+        "backward() frees the graph; t.detach() is outside of it"
+    )
+    assert words_of(t, "realize").endswith("values are computed at once: t.data has them")
+    assert words_of(mg, "igamma").endswith(absent("igammac"))
 
 
 def test_names_that_mean_something_else_mean_what_numpy_means():

@@ -20,7 +20,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import functional, ops
 from minigrad.elsewhere import ABSENT
-from minigrad.names import LAYERS, MEANINGS, NOTES, RECIPES, WITHIN
+from minigrad.names import LAYERS, MEANINGS, NOTES, OPTIM, RECIPES, WITHIN
 from minigrad.primitive import NUMPY, REGISTRY, Primitive
 from minigrad.viz.rules import rule_text
 
@@ -316,6 +316,7 @@ def pages() -> dict[Path, str]:
     made[HERE / "modules.md"] = MODULES_PAGE + "\n".join(rows) + "\n"
     layers = {f"nn.{name}": f"`{recipe}`, a function" for name, recipe in LAYERS.items()}
     layers |= {f"nn.{name}": text for name, text in WITHIN.items()}
+    layers |= {f"optim.{name}": text for name, text in OPTIM.items()}
     table = {name: f"`{cell(recipe)}`" for name, recipe in RECIPES.items()} | NOTES | layers
     rows = [f"| `{name}` | {cell(text)} |" for name, text in sorted(table.items())]
     other = [f"| {name} | {cell(text)} |" for name, text in sorted(MEANINGS.items())]

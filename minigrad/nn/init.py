@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import DTypeError
+from minigrad.names import WITHIN
 from minigrad.random import generator
 
 __all__ = [
@@ -237,12 +238,21 @@ def _which(mode: str) -> int:
     return 0 if mode == "fan_in" else 1
 
 
+_ELSEWHERE = {
+    "trunc_normal": "truncated_normal",
+    "glorot_normal": "xavier_normal",
+    "glorot_uniform": "xavier_uniform",
+    "he_normal": "kaiming_normal",
+    "he_uniform": "kaiming_uniform",
+}
+
 if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
 
     def __getattr__(name: str) -> object:
         """Say what an initialiser that does not exist is called here; runs on failure only."""
-        plain = {"trunc_normal": "truncated_normal"}.get(name.strip("_"), name.strip("_"))
-        hint = ""
-        if name.endswith("_") and plain in __all__:
+        plain = _ELSEWHERE.get(name.strip("_"), name.strip("_"))
+        told = WITHIN.get(f"init.{plain}_") or WITHIN.get(f"init.{plain}")
+        hint = f": {told}" if told and name[:1] != "_" else ""
+        if (name.endswith("_") or name in _ELSEWHERE) and plain in __all__:
             hint = f": a layer is made with it: nn.Linear(2, 3, init=nn.init.{plain}(...))"
         raise AttributeError(f"minigrad.nn.init has no {name!r}{hint}", name=name)

@@ -3,6 +3,7 @@
 import difflib
 from typing import TYPE_CHECKING
 
+from minigrad.names import OPTIM
 from minigrad.optim import updates
 from minigrad.optim.adaptive import Adadelta, Adagrad, Adamax, Lion, NAdam, RMSprop
 from minigrad.optim.clip import clip_grad_norm, clip_grad_value
@@ -60,8 +61,8 @@ if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
         """Say what an optimiser that does not exist may be called here; runs on failure only."""
         near = difflib.get_close_matches(name, __all__, 1, 0.8)
         hint = f": did you mean {near[0]!r}?" if near else ""
-        if name == "lr_scheduler":
-            hint = ": schedules are here, such as mg.optim.StepLR"
+        if name in OPTIM:
+            hint = f": {OPTIM[name]}"
         elif name[:1] != "_" and (found := [n for n in __all__ if n.lower() == name.lower()]):
             hint = f": did you mean {found[0]!r}?"
         raise AttributeError(f"minigrad.optim has no {name!r}{hint}", name=name)

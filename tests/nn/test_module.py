@@ -166,6 +166,74 @@ def test_a_method_of_pytorchs_is_told_what_there_is(name):
     assert not hasattr(nn.Sequential(), name)
 
 
+SAID = {
+    "children": "[m for _, m in module.named_modules()]",
+    "modules": "[m for _, m in module.named_modules()]",
+    "named_children": "list(module.named_modules())[1:]",
+    "get_submodule": "dict(module.named_modules())[path]",
+    "get_parameter": "dict(module.named_parameters())[path]",
+    "get_buffer": "dict(module.named_buffers())[path]",
+    "register_forward_hook": "f = module.forward; module.forward = lambda x: hook(f(x))",
+    "register_forward_pre_hook": "f = module.forward; module.forward = lambda x: f(hook(x))",
+    "register_backward_hook": "y = module(x); y.register_hook(hook)",
+    "register_full_backward_hook": "y = module(x); y.register_hook(hook)",
+    "register_full_backward_pre_hook": "y = module(x); y.register_hook(hook)",
+}
+
+
+def told(name, **given):
+    """Run what is said of a method that is not here."""
+    assert SAID[name] in MODULES[name]
+    code, _, value = SAID[name].rpartition("; ")
+    if " = " in value:
+        code, value = SAID[name], "None"
+    exec(code, given)
+    return eval(value, given), given
+
+
+def test_what_is_told_of_finding_the_parts_of_a_module_finds_them():
+    block, holder = Block(), Holder()
+    every = [block, block.a, block.b]
+    assert [id(m) for m in told("modules", module=block)[0]] == [*map(id, every)]
+    assert [id(m) for m in told("children", module=block)[0]] == [*map(id, every)]
+    assert told("named_children", module=block)[0] == [("a", block.a), ("b", block.b)]
+    assert told("get_submodule", module=block, path="b")[0] is block.b
+    assert told("get_parameter", module=block, path="b.weight")[0] is block.b.weight
+    assert told("get_buffer", module=holder, path="buffer")[0] is holder.buffer
+
+
+def test_what_is_told_of_hooks_hooks_in():
+    seen: list[Any] = []
+
+    def hook(x):
+        seen.append(x)
+        return x * 2.0
+
+    layer, x = nn.Linear(4, 3, rng=0), mg.tensor(X)
+    plain = layer(x).numpy()
+    told("register_forward_hook", module=layer, hook=hook)
+    np.testing.assert_allclose(layer(x).numpy(), 2.0 * plain)
+    np.testing.assert_array_equal(seen[0].numpy(), plain)
+    layer = nn.Linear(4, 3, rng=0, bias=False)
+    plain = layer(x).numpy()
+    told("register_forward_pre_hook", module=layer, hook=hook)
+    np.testing.assert_allclose(layer(x).numpy(), 2.0 * plain, rtol=1e-6)
+    assert seen[1] is x
+    for name in ("register_backward_hook", "register_full_backward_hook"):
+        layer = nn.Linear(4, 3, rng=0)
+        _, given = told(name, module=layer, x=x, hook=seen.append)
+        given["y"].sum().backward()
+        np.testing.assert_array_equal(seen[-1].numpy(), np.ones((2, 3)))
+        assert layer.weight.grad is not None
+
+
+def test_every_name_of_torchs_modules_is_here_or_told():
+    torch = pytest.importorskip("torch")
+    layer, inside = nn.Linear(2, 2), {"T_destination", "call_super_init", "dump_patches"}
+    theirs = {name for name in dir(torch.nn.Linear(2, 2)) if name[0] != "_"}
+    assert {name for name in theirs - inside if not hasattr(layer, name)} <= MODULES.keys()
+
+
 def test_an_error_inside_a_property_is_the_one_that_is_seen():
     class Broken(Module):
         @property

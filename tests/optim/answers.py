@@ -3,6 +3,7 @@
 ``python -m tests.optim.answers`` asks PyTorch 2.13 and stores the answers.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.names import OPTIM
 from tests.optim.trajectories import START, A, moving, start
 
 STORED = Path(__file__).with_name("torch_answers.npz")
@@ -46,6 +48,12 @@ SCHEDULES: Any = {
     "sequence": lambda o, t: t.SequentialLR(
         *lists(o, t, [t.ConstantLR(o, 0.1, 5), t.ExponentialLR(o, 0.9), t.StepLR(o, 9)], [8, 70])
     ),
+    "polynomial": lambda o, t: told("PolynomialLR", o, n=60, power=1.7)
+    if t is optim else t.PolynomialLR(o, 60, 1.7),
+    "multiplicative": lambda o, t: told("MultiplicativeLR", o, f=waves)
+    if t is optim else t.MultiplicativeLR(o, waves),
+    "cyclic": lambda o, t: told("CyclicLR", o, n=15, base_lr=0.1, max_lr=0.6)
+    if t is optim else t.CyclicLR(o, [0.1, 0.3], [0.6, 1.8], 15, cycle_momentum=False),
 }  # fmt: skip
 
 LBFGS: Any = {
@@ -67,6 +75,16 @@ VALLEY: Any = {
         "max_iter": 3, "max_eval": 9, "history_size": 2, "line_search_fn": "strong_wolfe",
     },
 }  # fmt: skip
+
+
+def told(name, optimizer, **given):
+    """A schedule as an error says to write it."""
+    said = OPTIM[name].removeprefix("write ").partition(", w")[0]
+    return eval(said, {"mg": mg, "math": math, "optimizer": optimizer, **given})
+
+
+def waves(count):
+    return 0.98 + 0.03 * math.sin(count)
 
 
 def lists(optimizer, t, schedules, milestones):

@@ -11,7 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import ShapeError, StateError
-from minigrad.names import OPTIMIZERS
+from minigrad.names import OPTIM, OPTIMIZERS
 from minigrad.serialize import load, save
 from tests.optim.trajectories import CASES, KINDS, START, descend, gradients_of, make, start
 
@@ -332,9 +332,64 @@ def test_an_optimiser_of_ones_own_may_have_an_attribute_of_pytorchs():
         mine.param_groups  # type: ignore[attr-defined]  # noqa: B018
 
 
+def test_every_name_of_torchs_optimisers_and_schedules_is_here_or_told():
+    torch = pytest.importorskip("torch")
+    optimizer = optim.SGD([mg.tensor([1.0], requires_grad=True)], 0.1)
+    theirs = torch.optim.SGD([torch.ones(1)], 0.1)
+    both: list[tuple[Any, Any]] = [(optimizer, theirs)]
+    both += [(optim.StepLR(optimizer, 2), torch.optim.lr_scheduler.StepLR(theirs, 2))]
+    inside = {"OptimizerPreHook", "OptimizerPostHook", "profile_hook_step"}
+    for ours, other in both:
+        names = {name for name in dir(other) if name[0] != "_"} - inside
+        assert {name for name in names if not hasattr(ours, name)} <= OPTIMIZERS.keys()
+    names = {n for n, v in vars(torch.optim).items() if isinstance(v, type)}
+    scheduler = vars(torch.optim.lr_scheduler)
+    names |= {n for n in scheduler if n.endswith(("LR", "Scheduler", "Plateau", "Restarts"))}
+    assert {name for name in names if name[0] != "_" and not hasattr(optim, name)} <= OPTIM.keys()
+
+
+@pytest.mark.parametrize("name", OPTIM)
+def test_what_pytorchs_optim_has_besides_is_told(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(optim, name)
+    assert str(caught.value) == f"minigrad.optim has no {name!r}: {OPTIM[name]}"
+
+
+def test_what_is_told_of_schedules_and_settings_is_there():
+    optimizer = optim.SGD([mg.tensor([1.0], requires_grad=True)], 0.1)
+    schedule = optim.StepLR(optimizer, 1, gamma=0.5)
+    schedule.step()
+    assert (schedule.count, schedule.initial, optimizer.learning_rate) == (1, [0.1], 0.05)
+    assert optimizer.groups[0]["momentum"] == 0.0
+    for owner in (optim.ChainedScheduler([schedule]), optim.SequentialLR([schedule], [])):
+        with pytest.raises(AttributeError, match=r"has no 'base_lrs': a schedule has them as sch"):
+            owner.base_lrs  # type: ignore[union-attr]  # noqa: B018
+
+
+def test_the_means_that_are_told_are_those_of_torch():
+    torch = pytest.importorskip("torch")
+    model, steps = mg.nn.Linear(2, 1, rng=0, dtype=float), np.random.default_rng(0)
+    theirs: Any = torch.nn.Linear(2, 1, dtype=torch.float64)
+    means = torch.optim.swa_utils.AveragedModel(theirs)
+    given: dict[str, Any] = {"model": model, "mean": model.state_dict()}
+    recipe = "{k: mean[k] + (v - mean[k]) / n for k, v in model.state_dict().items()}"
+    assert f"mean = {recipe}, which" in OPTIM["swa_utils"]
+    for n in range(1, 5):
+        state = {k: steps.normal(size=v.shape) for k, v in model.state_dict().items()}
+        model.load_state_dict(state)
+        theirs.weight.data[...] = torch.tensor(state["weight"].T)
+        means.update_parameters(theirs)
+        given |= {"n": n}
+        given["mean"] = eval(recipe, given)
+    model.load_state_dict(given["mean"])
+    np.testing.assert_allclose(model.weight.numpy().T, means.module.weight.detach(), rtol=1e-12)
+
+
 def test_a_name_that_is_not_here_is_told():
-    with pytest.raises(AttributeError, match=r"schedules are here, such as mg\.optim\.StepLR"):
-        optim.lr_scheduler  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(
+        AttributeError, match=r"Rprop': it is not offered, and is not RMSprop: mg.optim"
+    ):
+        optim.Rprop  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(AttributeError, match="no 'SGDM': did you mean 'SGD'"):
         optim.SGDM  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(AttributeError, match=r"minigrad.optim has no 'Shampoo'$"):
