@@ -129,12 +129,17 @@ def misnamed(name: str, parameters: Iterable[str], given: Iterable[str]) -> str:
     return f"{name}() has no parameter {unknown!r}: {told}"
 
 
-def telling(function: Callable[P, R], others: tuple[str, ...] = ()) -> Callable[P, R]:
+def telling(
+    function: Callable[P, R], others: tuple[str, ...] = (), *, apart: bool = False
+) -> Callable[P, R]:
     """``function``, but an argument that it does not have is told what it is called here.
 
     Args:
         function: What is called.
         others: What PyTorch calls the positional arguments that come after those it has.
+        apart: Whether it may be called again and again on parts of its arguments, if it raises an
+            error that knows how: ``error.again(function, args, kwargs)``, as that of a branch does
+            inside ``vmap``. Here, because what succeeds is to pass through one function alone.
 
     >>> @telling
     ... def total(x, axis=None):
@@ -148,7 +153,8 @@ def telling(function: Callable[P, R], others: tuple[str, ...] = ()) -> Callable[
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except TypeError:
+        except TypeError as error:
+            again = getattr(error, "again", None) if apart else None
             name, parameters = function.__name__, [*inspect.signature(function).parameters]
             surplus = others[: max(len(args) - len(parameters), 0)]
             if parameters[:1] == ["self"]:
@@ -156,8 +162,10 @@ def telling(function: Callable[P, R], others: tuple[str, ...] = ()) -> Callable[
             if name == "__init__":  # of a class, whose own name is what was called
                 name = type(args[0]).__name__
             message = misnamed(name, parameters, itertools.chain(kwargs, surplus))
-            if not message:
+            if not message and not again:
                 raise
+        if again:
+            return again(told, args, kwargs)
         raise TypeError(message)
 
     return told

@@ -338,10 +338,13 @@ def primitive(
 def composition(
     *numpy: Callable[..., Any],
 ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
-    """Declare that calls of a NumPy function on Tensors run the decorated composition of ops."""
+    """Declare that calls of a NumPy function on Tensors run the decorated composition of ops.
+
+    Inside ``vmap``, a composition that decides by values that differ runs once for each example.
+    """
 
     def declare(function: Callable[P, Array]) -> Callable[P, Array]:
         NUMPY.update(dict.fromkeys(numpy, function))
-        return telling(function)
+        return telling(function, apart=True)
 
     return declare

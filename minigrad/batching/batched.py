@@ -47,6 +47,7 @@ class Batched(Operators):
 
     __slots__ = ("level", "value")
     __primitive__: ClassVar[Callable[..., Any]]  # minigrad.batching.interpreter sets it
+    _lift: ClassVar[Callable[[Any], Any]]  # of an array that it is to point into
     base = name = node = None  # what a walk and an error ask of an array
 
     def __init__(self, level: Level, value: Tensor | Batched) -> None:
@@ -95,6 +96,10 @@ class Batched(Operators):
         """Return a copy that gradients pass through."""
         return ops.positive(self)
 
+    @property
+    def _examples(self) -> Tensor | Batched:
+        return self.value  # for what asks of all examples at once
+
     # An index stays what it is: the interpreter knows what to do with a batched one.
     @property
     def _data(self) -> Batched:
@@ -121,7 +126,10 @@ class Batched(Operators):
         inputs = tuple(map(_as_tensor, inputs))
         if ufunc not in NUMPY and function not in NUMPY:
             return by_example(function, inputs, kwargs)
-        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        try:
+            return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        except BranchError:  # np.add.reduceat at indices that differ
+            return by_example(function, inputs, kwargs)
 
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
@@ -191,6 +199,16 @@ _ONE_ARRAY |= {"retain_grad"}
 class BranchError(NotDifferentiable):
     """Python was to branch on, or make one array of, a value that differs by example."""
 
+    def again(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call the function that met the error once for each example, in which nothing differs.
+
+        So a function of minigrad's own may branch. Where nothing among its arguments differs by
+        example, the branch is on what it closes over, and the error is raised.
+        """
+        if not batched_in([args, kwargs]):
+            raise self
+        return by_example(function, args, kwargs)
+
 
 class NoSuchAttribute(BranchError, AttributeError):
     """An array's attribute that a value that differs by example does not have."""
@@ -206,6 +224,8 @@ def _as_tensor(value: Any) -> Any:
         return type(value)(map(_as_tensor, value))
     return Tensor(value) if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" else value
 
+
+Batched._lift = staticmethod(_as_tensor)
 
 # NumPy functions of shape and dtype alone
 _OF_SHAPE = frozenset({np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj})
@@ -223,7 +243,18 @@ def _stand_in(value: Any) -> Any:
 
 def batched_in(tree: Any) -> list[Batched]:
     """The values in nested containers that differ by example."""
-    return [leaf for leaf in leaves(tree) if isinstance(leaf, Batched)]
+    return [leaf for leaf in map(opened, leaves(tree)) if isinstance(leaf, Batched)]
+
+
+def opened(x: Any) -> Any:
+    """The batched value in a Tensor that was made of it; else ``x``."""
+    while isinstance(x, Tensor) and isinstance(x._data, Batched):
+        if x._node is not None:
+            raise NotDifferentiable(
+                "a leaf was made of a batched value: inside vmap differentiate with mg.grad"
+            )
+        x = x._data
+    return x
 
 
 def by_example(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
@@ -231,6 +262,7 @@ def by_example(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) 
     level = max((x.level for x in batched_in([args, kwargs])), key=serial_of)
 
     def example(i: int, x: Any) -> Any:
+        x = opened(x)
         return x.value[i] if isinstance(x, Batched) and x.level is level else x
 
     outs = []
@@ -247,7 +279,7 @@ def stacked(function: Any, values: Sequence[Any]) -> Any:
     """What a function gave for each example, as one value; raise if the shapes differ."""
     shapes = {np.shape(value) for value in values}
     if len(shapes) > 1:
-        raise NotDifferentiable(
+        raise BranchError(
             f"{_name(function)}: examples give results of different shapes {sorted(shapes)}, which "
             "no array can hold"
         )
@@ -271,8 +303,7 @@ def lowered(x: Any, levels: Sequence[Level]) -> Any:
 
     Where ``x`` does not differ by example it is broadcast. What lives on other levels stays there.
     """
-    while isinstance(x, Tensor) and isinstance(x._data, Batched):
-        x = x._data  # mg.tensor(x) of a batched value
+    x = opened(x)
     for level in reversed(levels):
         if isinstance(x, Batched) and x.level is level:
             x = x.value

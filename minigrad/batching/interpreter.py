@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.batching.batched import LEVELS, Batched, Level, serial_of, stacked
+from minigrad.batching.batched import LEVELS, Batched, Level, opened, serial_of, stacked
 from minigrad.errors import NotDifferentiable
 from minigrad.graph import no_grad
 from minigrad.primitive import Primitive
@@ -70,7 +70,7 @@ RULES: dict[str, tuple[Rule, frozenset[str]]] = {}
 
 def interpret(primitive: Primitive[...], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Run a primitive on the values of the innermost ``vmap`` that took part in the call."""
-    args = tuple(map(_opened, args))
+    args = tuple(map(opened, args))
     args, params = primitive.bind(args, params)
     levels = [arg.level for arg in args if isinstance(arg, Batched)]
     levels += [part.level for value in params.values() for part in _batched_in(value)]
@@ -156,23 +156,12 @@ def _of_none(call: Call) -> Any:
 def beware(record: Callable[..., Any], primitive: Primitive[...], args: Any, params: Any) -> Any:
     """Interpret a call on Tensors if a batched value takes part, too; an onlooker."""
     for arg in args:
-        if isinstance(_opened(arg), Batched):
+        if isinstance(opened(arg), Batched):
             return interpret(primitive, args, params)
     for value in params.values():
         for _ in _batched_in(value):
             return interpret(primitive, args, params)
     return record(primitive, args, params)
-
-
-def _opened(arg: Any) -> Any:
-    """The batched value in a Tensor that somebody made of it."""
-    while isinstance(arg, Tensor) and isinstance(arg._data, Batched):
-        if arg._node is not None:
-            raise NotDifferentiable(
-                "a leaf was made of a batched value: inside vmap differentiate with mg.grad"
-            )
-        arg = arg._data
-    return arg
 
 
 def _batched_in(value: Any) -> Iterator[Batched]:

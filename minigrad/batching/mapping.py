@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minigrad import ops, random
-from minigrad.batching.batched import LEVELS, Batched, Level
+from minigrad.batching.batched import LEVELS, Batched, Level, opened
 from minigrad.batching.interpreter import beware
 from minigrad.batching.modules import substituted
 from minigrad.errors import ShapeError
@@ -186,8 +186,7 @@ def _examples(arg: Any, axes: Any, level: Level) -> Any:
 
 def _gathered(level: Level, out: Any, axis: Any) -> Any:
     """One result of ``f`` with the axis of the examples where ``out_axes`` wants it."""
-    while isinstance(out, Tensor) and isinstance(out._data, Batched):
-        out = out._data
+    out = opened(out)
     own = isinstance(out, Batched) and out.level is level
     if axis is _NONE:
         if own:

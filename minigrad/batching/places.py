@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad import ops
+from minigrad.batching.batched import BranchError
 from minigrad.batching.interpreter import TAKES_EACH, Call, Each, one_by_one, plain
 from minigrad.batching.rules import batches, behind
-from minigrad.errors import NotDifferentiable
 
 
 class Place(NamedTuple):
@@ -93,7 +93,7 @@ def _expanded(index: Any, ndim: int) -> list[Any] | None:
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, Each) and part.value.dtype.kind == "b":
-            raise NotDifferentiable(
+            raise BranchError(
                 "a mask that differs by example selects a different number of elements in each, "
                 "which no array can hold: use mg.where(mask, x, 0.0)"
             )

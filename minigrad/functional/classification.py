@@ -15,7 +15,6 @@ from minigrad.errors import ShapeError
 from minigrad.functional.composition import (
     as_operand,
     composite,
-    everything,
     floating,
     held,
     in_dtype,
@@ -23,6 +22,7 @@ from minigrad.functional.composition import (
 )
 from minigrad.functional.probability import log_softmax, shifted
 from minigrad.functional.reduction import SUM, Reduction, fitting, matched, reduced
+from minigrad.ops.index import everything
 from minigrad.primitive import Array
 from minigrad.tensor import Tensor
 

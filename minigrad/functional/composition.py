@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.arguments import misnamed
-from minigrad.batching import Batched, BranchError, by_example
+from minigrad.batching import BranchError
 from minigrad.graph import asarray
 from minigrad.primitive import Array, Primitive
 from minigrad.scopes import enter, leave
@@ -42,8 +42,8 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
         token = enter(label)
         try:
             return function(*args, **kwargs)
-        except BranchError:  # inside vmap: it decides by values that differ by example
-            return by_example(scoped, args, kwargs)
+        except BranchError as error:  # inside vmap: it decides by values that differ by example
+            return error.again(scoped, args, kwargs)
         except TypeError as error:
             names = inspect.signature(function).parameters
             message = misnamed(function.__name__, names, kwargs)
@@ -82,13 +82,6 @@ def widened(x: Any) -> Array:
 def held(x: Array) -> Array:
     """The array of an operand: for what is decided or counted, not differentiated."""
     return x._data if isinstance(x, Tensor) else x
-
-
-def everything(x: Any) -> Array:
-    """The array of an operand, inside ``vmap`` of all examples: for what must hold of each."""
-    while isinstance(x, Batched):
-        x = x.value
-    return held(x)
 
 
 def floored(x: Array, low: float) -> Array:

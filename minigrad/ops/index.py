@@ -45,6 +45,29 @@ def plain_index(index: Any) -> Any:
     return index.numpy() if hasattr(index, "numpy") else index
 
 
+def everything(x: Any) -> Array:
+    """The array of ``x``, inside ``vmap`` of all examples: for what must hold of each.
+
+    >>> everything(np.array([1.0]))
+    array([1.])
+    """
+    while hasattr(x.__class__, "_examples"):
+        x = x._examples
+    return plain_index(x)
+
+
+def beside(x: Array, index: Any) -> Array:
+    """``x`` as ``index`` can point into it: one that differs by example can't into a plain array.
+
+    >>> beside(np.array([1.0]), np.array([0, 0]))
+    array([1.])
+    """
+    if index.__class__ is np.ndarray:
+        return x
+    lift = getattr(index.__class__, "_lift", None)
+    return x if lift is None else lift(x)
+
+
 _SEVERAL = (np.ndarray, list)
 
 

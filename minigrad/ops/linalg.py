@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.ops.decomposition import diagonal_matrix, from_lower, symmetric, transposed
+from minigrad.ops.index import everything, plain_index
 from minigrad.ops.shape import fold
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
@@ -280,16 +281,24 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     s = np.linalg.svdvals(a)
     eps = float(np.finfo(s.dtype).eps)
     rcond = eps * max(m, n) if rcond is None else max(rcond, eps) if rcond < 0 else rcond
-    plain = s.numpy() if hasattr(s, "numpy") else s
-    rank = np.int32((plain > rcond * plain[:1]).sum()) if plain.size else np.int32(0)
+    plain = plain_index(s)
+    rank = (plain > rcond * plain[:1]).sum().astype(np.int32)
     x = np.matmul(_pinv(a, rcond), b)
     rest = b - np.matmul(a, x)
     residuals = np.add.reduce(rest * rest, axis=0)
-    if rank != n or m <= n:
+    if m <= n or _agreed(rank != n):
         residuals = np.reshape(residuals[..., None], -1)[:0]
     elif len(b.shape) == 1:
         residuals = np.reshape(residuals, (1,))
     return x, residuals, rank, s
+
+
+def _agreed(x: Any) -> bool:
+    """The truth of ``x``, which inside ``vmap`` has to be that of all examples, or it raises."""
+    known = everything(x)
+    if known.shape and (not known.size or known.all() == known.any()):
+        return bool(known.any())
+    return bool(x)
 
 
 # Products of several matrices, and arrays seen as matrices

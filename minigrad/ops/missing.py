@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.cumulative import cumprod, cumsum
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import everything, plain_index
 from minigrad.ops.moments import root
 from minigrad.ops.reduce import max, min, prod, sum
 from minigrad.ops.shape import operand
@@ -95,7 +95,7 @@ def nancumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
 def _unless_none(out: Array, there: Array, axis: Axis, keepdims: bool) -> Array:
     """NaN, with NumPy's warning, where no element was there."""
     some = np.any(there, axis=axis, keepdims=keepdims)
-    if np.all(some):
+    if np.all(everything(some)):
         return out
     warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
     return np.where(some, out, np.nan)
@@ -149,7 +149,7 @@ def nanmean(
     filled, there = _without(x, 0.0)
     counts = _both(there, where)
     empty = np.count_nonzero(counts, axis=axis, keepdims=keepdims) == 0
-    if np.any(empty):
+    if np.any(everything(empty)):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as the warning has said
         return np.mean(filled, axis=axis, keepdims=keepdims, dtype=dtype, where=counts)
@@ -176,11 +176,12 @@ def nanvar(
     filled, there = _without(x, 0.0)
     counts = _both(there, where)
     few = np.count_nonzero(counts, axis=axis, keepdims=keepdims) <= ddof
-    if np.any(few):
+    some = np.any(everything(few))
+    if some:
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         out = np.var(filled, axis=axis, ddof=ddof, keepdims=keepdims, dtype=dtype, where=counts)
-    return np.where(few, np.nan, out) if np.any(few) else out
+    return np.where(few, np.nan, out) if some else out
 
 
 @composition(np.nanstd)

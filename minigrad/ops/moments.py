@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import everything, plain_index
 from minigrad.ops.reduce import REDUCTIONS, spread, sum
 from minigrad.ops.shape import expand_reduced, operand
 from minigrad.primitive import Array, Axis, case, composition, defvjp, primitive
@@ -59,7 +59,7 @@ def _precise(x: Array, dtype: Any) -> tuple[Array, Any]:
 def _counted(x: Array, axis: Axis, keepdims: bool, where: Any) -> Array:
     """How many elements count, in the dtype of ``x``."""
     mask = np.broadcast_to(True if where is None else plain_index(where), x.shape)
-    return np.asarray(np.count_nonzero(mask, axis=axis, keepdims=keepdims)).astype(x.dtype)
+    return operand(np.count_nonzero(mask, axis=axis, keepdims=keepdims)).astype(x.dtype)
 
 
 @composition(np.mean)
@@ -231,7 +231,7 @@ def average(
     dtype = np.result_type(x.dtype, weights.dtype, *([np.float64] if integers else []))
     weights = np.astype(weights, dtype)
     scale = sum(weights, axis, keepdims)
-    if np.any(plain_index(scale) == 0.0):
+    if np.any(everything(scale) == 0.0):
         raise ZeroDivisionError("average: weights sum to zero, so they can't be normalised")
     out = sum(np.astype(x, dtype) * weights, axis, keepdims) / scale
     return (out, np.broadcast_to(scale, out.shape)) if returned else out
@@ -302,9 +302,10 @@ def cov(
     factor: Any = total - ddof
     if aweights is not None and ddof:
         factor = total - ddof * sum(weights * operand(aweights)) / total
-    if float(plain_index(factor)) <= 0:
+    few = everything(factor) <= 0
+    if few.any() if hasattr(few, "any") else few:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
-        factor = factor * 0.0
+        factor = np.where(np.less_equal(plain_index(factor), 0), factor * 0.0, factor)
     weighed = centred if weights is None else centred * weights
     # Multiplied by the reciprocal, as NumPy does.
     product = np.matmul(weighed, np.transpose(centred)) * np.divide(1.0, factor)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import beside, everything, plain_index
 from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, Axis, composition
 
@@ -121,10 +121,11 @@ def _place(method: str, n: Any, q: Any) -> Array:
 def _asked(q: Any, x: Array, what: str, most: float) -> tuple[Any, bool]:
     """The quantiles as a Tensor or array, checked; and whether it is a number without a dtype."""
     weak = isinstance(q, int | float)
-    values = np.asarray(plain_index(q))
+    values = operand(plain_index(q))
     if values.ndim > 1:
         raise ValueError(f"{what}: q is a number or has one axis, not shape {values.shape}")
-    if not (np.all(values >= 0) and np.all(values <= most)):
+    known = everything(values)
+    if not (np.all(known >= 0) and np.all(known <= most)):
         raise ValueError(f"{what}: q lies in [0, {most:g}]")
     if x.dtype.kind not in "fiu":
         raise TypeError(f"{what}: x must hold real numbers, not {x.dtype}")
@@ -177,6 +178,7 @@ def _quantile(x: Array, q: Any, weak: bool, axis: Axis, method: str, keepdims: b
     place = _place(method, n, q)
     low = np.floor(plain_index(place)).astype(int)
     high = np.minimum(low + 1, n - 1)
+    ascending = beside(ascending, low)
     out = ascending[low]
     if _interpolates(method, place):
         weight = np.reshape(
@@ -204,7 +206,7 @@ def percentile(
 def _present(ascending: Array) -> Array:
     """How many elements are not NaN, with NumPy's warning where there is none."""
     count = np.add.reduce(np.logical_not(np.isnan(plain_index(ascending))), axis=0)
-    if not np.all(count):
+    if not np.all(everything(count)):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
     return count
 

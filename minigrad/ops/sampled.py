@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import beside, plain_index
 from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, case, composition, defvjp, primitive
 
@@ -217,6 +217,7 @@ def interp(
     base = np.clip(place, 0, last)
     interval = np.minimum(base, np.maximum(last - 1, 0))
     end = np.minimum(interval + 1, last)
+    xp, fp = beside(xp, base), beside(fp, base)
     run = np.where(np.equal(end, interval), 1.0, xp[end] - xp[interval])  # of one point: no slope
     out = (fp[end] - fp[interval]) / run * (inside - xp[base]) + fp[base]
     out = np.where(below, fp[0] if left is None else left, out)
@@ -230,7 +231,7 @@ def _wrapped(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Arra
     period = abs(period)
     x, xp = np.remainder(x, period), np.remainder(xp, period)
     order = plain_index(np.argsort(xp))
-    xp, fp = xp[order], fp[order]
+    xp, fp = xp[order], beside(fp, order)[order]
     xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
     return x, xp, np.concatenate([fp[-1:], fp, fp[:1]])
 

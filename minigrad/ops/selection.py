@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.index import plain_index, scatter_add, set_at
+from minigrad.ops.index import beside, everything, plain_index, scatter_add, set_at
 from minigrad.ops.shape import operand, place_of
 from minigrad.primitive import Array, composition
 
@@ -52,7 +52,7 @@ def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -
     elif not x.shape:  # NumPy takes a scalar for one element
         x = np.reshape(x, -1)
     axis = place_of(axis, len(x.shape))
-    indices = np.asarray(plain_index(indices))
+    indices = operand(plain_index(indices))
     if not indices.size and indices.dtype.kind == "f":
         indices = indices.astype(int)  # NumPy takes an empty list for floats
     if indices.dtype.kind not in "biu":
@@ -60,7 +60,7 @@ def take(x: Array, indices: Any, axis: int | None = None, mode: str = "raise") -
     if indices.dtype.kind == "b":
         indices = indices.astype(int)
     lead = (slice(None),) * axis
-    return x[(*lead, _within(indices, x.shape[axis], mode))]
+    return beside(x, indices)[(*lead, _within(indices, x.shape[axis], mode))]
 
 
 @composition(np.compress)
@@ -95,10 +95,11 @@ def choose(a: Array, choices: Sequence[Array] | Array, mode: str = "raise") -> A
     >>> choose(np.array([1, 0]), [np.array([1.0, 2.0]), np.array([3.0, 4.0])])
     array([3., 2.])
     """
-    places = np.asarray(plain_index(a))
+    places = operand(plain_index(a))
     arrays = np.broadcast_arrays(*choices)
-    if mode == "raise" and places.size and (places.min() < 0 or places.max() >= len(arrays)):
-        raise ValueError(f"choose: a names choices {places.min()}..{places.max()} of {len(arrays)}")
+    known = everything(places)
+    if mode == "raise" and known.size and (known.min() < 0 or known.max() >= len(arrays)):
+        raise ValueError(f"choose: a names choices {known.min()}..{known.max()} of {len(arrays)}")
     shape = np.broadcast_shapes(places.shape, arrays[0].shape)
     table = np.stack([np.broadcast_to(array, shape) for array in arrays])
     places = np.broadcast_to(_within(places, len(arrays), mode), shape)
@@ -115,7 +116,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
     """
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
-    conditions = [np.asarray(plain_index(condition)) for condition in condlist]
+    conditions = [operand(plain_index(condition)) for condition in condlist]
     if any(condition.dtype != bool for condition in conditions):
         raise TypeError("select: conditions must be booleans")
     out = default
@@ -153,6 +154,7 @@ def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw
     return out
 
 
+@composition()
 def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None) -> Array:
     """``x`` with ``values`` where ``indices`` points along ``axis``, as a new array.
 
@@ -163,7 +165,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None) ->
     array([[1., 9.],
            [9., 4.]])
     """
-    x, indices = operand(x), np.asarray(plain_index(indices))
+    x, indices = operand(x), operand(plain_index(indices))
     if axis is None:
         return np.reshape(put_along_axis(np.reshape(x, -1), indices, values, 0), x.shape)
     if len(indices.shape) != len(x.shape):
