@@ -105,6 +105,26 @@ class Batched(Operators):
     def _data(self) -> Batched:
         return self
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements of one example."""
+        return self.size * self.itemsize
+
+    @property
+    def flags(self) -> NoReturn:
+        """How an array lies in memory, which is asked of one array."""
+        raise AttributeError  # in answer, __getattr__ says why
+
+    @property
+    def strides(self) -> NoReturn:
+        """Bytes from one element to the next, which are asked of one array."""
+        raise AttributeError
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a batched value with no axes")
@@ -193,7 +213,7 @@ class Batched(Operators):
 
 
 _ONE_ARRAY = {"numpy", "item", "tolist", "data", "backward", "grad", "zero_grad", "register_hook"}
-_ONE_ARRAY |= {"retain_grad"}
+_ONE_ARRAY |= {"retain_grad", "flags", "strides"}
 
 
 class BranchError(NotDifferentiable):

@@ -271,6 +271,13 @@ def test_no_example_at_all():
         assert mg.vmap(lambda x: mg.select([x > 0.5], [x]))(np.empty((0, 4))).shape == (0, 4)
 
 
+def test_how_one_array_lies_in_memory():
+    assert mg.vmap(lambda x: x * x.itemsize + x.nbytes)(VS).shape == VS.shape
+    for name in ("flags", "strides"):
+        with pytest.raises(AttributeError, match=f"{name} of a batched value"):
+            mg.vmap(lambda x, name=name: getattr(x, name))(VS)
+
+
 def test_a_composition_of_a_users_own_may_branch():
     @mg.composition()
     def positive_part(x):
