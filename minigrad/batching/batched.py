@@ -267,13 +267,13 @@ def batched_in(tree: Any) -> list[Batched]:
 
 
 def opened(x: Any) -> Any:
-    """The batched value in a Tensor that was made of it; else ``x``."""
+    """The batched value in a Tensor that was made of it, a constant as that is; else ``x``."""
     while isinstance(x, Tensor) and isinstance(x._data, Batched):
         if x._node is not None:
             raise NotDifferentiable(
                 "a leaf was made of a batched value: inside vmap differentiate with mg.grad"
             )
-        x = x._data
+        x = x._data.detach()
     return x
 
 

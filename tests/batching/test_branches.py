@@ -180,6 +180,7 @@ APART = {
     "piecewise branches": lambda n, v, m: n.piecewise(
         v, [v < 0.3, v > 0.6], [1.0, lambda t: t * t if t[0] > 0.0 else t]
     ),
+    "piecewise of a tensor": lambda n, v, m: mg.piecewise(mg.tensor(v), [v < 0.5], [np.sin]) * v,
     "interp xp": lambda n, v, m: n.interp([0.3, 0.4, 0.2], np.sort(v), v),
     "interp period": lambda n, v, m: n.interp(v * 5.0, np.sort(v) * 1.1, v, period=2.0),
     "bincount": lambda n, v, m: n.bincount(mg.argsort(v), weights=v),
@@ -269,6 +270,13 @@ def test_no_example_at_all():
         warnings.simplefilter("error")
         assert mg.vmap(mg.nanmean)(np.empty((0, 4))).shape == (0,)
         assert mg.vmap(lambda x: mg.select([x > 0.5], [x]))(np.empty((0, 4))).shape == (0, 4)
+
+
+def test_a_tensor_made_of_a_batched_value_is_a_constant_as_outside():
+    def f(x):
+        return (mg.tensor(x) * x).sum()
+
+    close(mg.vmap(mg.grad(f))(VS), np.stack([mg.grad(f)(v).numpy() for v in VS]))
 
 
 def test_how_one_array_lies_in_memory():
