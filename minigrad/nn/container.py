@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, overload
 
+from minigrad.nn.listed import Listed
 from minigrad.nn.module import Module
 from minigrad.scopes import enter, leave
 
@@ -14,7 +14,7 @@ __all__ = ["Sequential"]
 Layer = Callable[[Any], Any]
 
 
-class Sequential(Module):
+class Sequential(Listed[Layer]):
     """Layers applied one after the other; a layer is a Module or any function of one tensor.
 
     It is a list of its layers, too: a slice of it is a Sequential that shares them.
@@ -82,39 +82,6 @@ class Sequential(Module):
         with self._relabelling():
             self.layers[:] = checked
         return self
-
-    def append(self, layer: Layer) -> Self:
-        """Add a layer at the end and return the model."""
-        return self._hold([*self, layer])
-
-    def extend(self, layers: Iterable[Layer]) -> Self:
-        """Add layers at the end, such as those of another Sequential, and return the model."""
-        return self._hold([*self, *layers])
-
-    def insert(self, index: int, layer: Layer) -> Self:
-        """Add a layer before that of an index and return the model."""
-        layers = [*self]
-        if not -len(layers) <= index <= len(layers):  # where a list would take the nearest end
-            raise IndexError(f"insert at {index} of {len(layers)} layers")
-        layers.insert(index, layer)
-        return self._hold(layers)
-
-    def pop(self, index: int = -1) -> Layer:
-        """Take a layer out, the last one by default, and return it."""
-        layers = [*self]
-        layer = layers.pop(index)
-        self._hold(layers)
-        return layer
-
-    def __setitem__(self, index: int, layer: Layer) -> None:
-        layers = [*self]
-        layers[operator.index(index)] = layer
-        self._hold(layers)
-
-    def __delitem__(self, index: int | slice) -> None:
-        layers = [*self]
-        del layers[index]
-        self._hold(layers)
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator
 from typing import Self, overload
 
+from minigrad.nn.listed import Listed
 from minigrad.nn.module import Module
 
 __all__ = ["ModuleList"]
 
 
-class ModuleList(Module):
+class ModuleList(Listed[Module]):
     """A list of modules whose parameters are found: ``blocks.0.weight``, ``blocks.1.weight``.
 
     A plain Python list as an attribute is found just as well and has the same names; this one is a
@@ -43,29 +43,6 @@ class ModuleList(Module):
             self._number(checked)
         return self
 
-    def append(self, module: Module) -> Self:
-        """Add a module at the end and return the list."""
-        return self._hold([*self, module])
-
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end and return the list."""
-        return self._hold([*self, *modules])
-
-    def insert(self, index: int, module: Module) -> Self:
-        """Add a module before that of an index and return the list."""
-        modules = [*self]
-        if not -len(modules) <= index <= len(modules):  # where a list would take the nearest end
-            raise IndexError(f"insert at {index} of {len(modules)} modules")
-        modules.insert(index, module)
-        return self._hold(modules)
-
-    def pop(self, index: int = -1) -> Module:
-        """Take a module out, the last one by default, and return it."""
-        modules = [*self]
-        module = modules.pop(index)
-        self._hold(modules)
-        return module
-
     def title(self) -> str:
         """Return ``ModuleList`` and the number of modules."""
         return f"ModuleList({len(self)})"
@@ -84,16 +61,6 @@ class ModuleList(Module):
         """Return a module, or a list of those of a slice."""
         found = list(self)[index]
         return found if isinstance(found, Module) else ModuleList(found)
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        modules = [*self]
-        modules[operator.index(index)] = module
-        self._hold(modules)
-
-    def __delitem__(self, index: int | slice) -> None:
-        modules = [*self]
-        del modules[index]
-        self._hold(modules)
 
     def __add__(self, modules: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *modules])

@@ -88,7 +88,7 @@ def test_modules_are_put_in_taken_out_and_replaced():
         (lambda items: items.extend([blocks(1)[0], 3]), TypeError, "holds modules, not 3"),
         (lambda items: operator.add(items, [3]), TypeError, "holds modules, not 3"),
         (lambda items: operator.iadd(items, [3]), TypeError, "holds modules, not 3"),
-        (lambda items: items.insert(9, blocks(1)[0]), IndexError, "insert at 9 of 3 modules"),
+        (lambda items: items.insert(9, blocks(1)[0]), IndexError, "insert at 9 of a ModuleList(3)"),
         (lambda items: items.pop(3), IndexError, "pop index out of range"),
         (lambda items: items.__delitem__(3), IndexError, "index out of range"),
         (lambda items: items.__setitem__(3, blocks(1)[0]), IndexError, "index out of range"),
