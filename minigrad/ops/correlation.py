@@ -56,9 +56,7 @@ class _Form(NamedTuple):
 
     def inner_counts(self, size: Ints) -> Ints:
         """Number of windows along those axes in a part of an image."""
-        return tuple(
-            (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, *self.inner, strict=True)
-        )
+        return _counts(size, *self.inner)
 
     @property
     def inner(self) -> tuple[Ints, Ints, Ints]:
@@ -67,12 +65,17 @@ class _Form(NamedTuple):
         return self.kernel[start:], self.step[start:], self.dilation[start:]
 
 
-@functools.lru_cache(maxsize=256)
-def _form(batch: int, size: Ints, kernel: Ints, step: Ints, dilation: Ints) -> _Form:
-    counts = tuple(
+def _counts(size: Ints, kernel: Ints, step: Ints, dilation: Ints) -> Ints:
+    """Number of windows along each axis."""
+    return tuple(
         (n - d * (k - 1) - 1) // s + 1
         for n, k, s, d in zip(size, kernel, step, dilation, strict=True)
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _form(batch: int, size: Ints, kernel: Ints, step: Ints, dilation: Ints) -> _Form:
+    counts = _counts(size, kernel, step, dilation)
     slides = kernel[0] > 1 == dilation[0] and batch * math.prod(counts[1:]) >= NARROW
     return _Form(kernel, counts, step, dilation, slides)
 

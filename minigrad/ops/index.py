@@ -89,7 +89,11 @@ def add_into(out: Array, index: Any, g: Array) -> None:
     """
     if writes_once(index):
         out[index] += g
-        return
+    else:
+        _add_each(out, index, g)
+
+
+def _add_each(out: Array, index: Any, g: Array) -> None:
     # np.add.at takes 10 ns an element, and 1 where both array and index have one axis.
     many = getattr(g, "size", 1) > FEW and out.__class__ is np.ndarray and out.flags.c_contiguous
     places = _flat(index, out.shape) if many else None
@@ -153,7 +157,7 @@ def scatter_add(g: Array, /, shape: tuple[int, ...], index: Any) -> Array:
     if writes_once(index):
         out[index] = g
     else:
-        add_into(out, index, g)
+        _add_each(out, index, g)
     return out
 
 
@@ -292,7 +296,7 @@ def add_along_axis(g: Array, /, shape: tuple[int, ...], indices: Array, axis: in
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape)])
     grid[axis] = indices
     out = np.zeros(shape, g.dtype)
-    add_into(out, tuple(grid), g)
+    _add_each(out, tuple(grid), g)
     return out
 
 

@@ -137,7 +137,7 @@ def topk(x: Array, k: int, axis: int = -1, largest: bool = True) -> TopK:
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of {n} elements along axis {axis} of {x.shape}")
-    held = x.numpy() if hasattr(x, "numpy") else x
+    held = plain_index(x)
     if held.__class__ is np.ndarray and 8 * k <= n and k and not np.isnan(held).any():
         indices = _first_of_many(held, k, axis, largest)
     else:
@@ -153,7 +153,7 @@ def _descending(x: Array, axis: int) -> Array:
 
 
 def _first_of_many(x: Array, k: int, axis: int, largest: bool) -> Array:
-    """Indices of the ``k`` first in order, in a tenth of the time that sorting all would take."""
+    """Indices of the ``k`` first in order, in a third of the time that sorting all would take."""
     rows = np.moveaxis(x, axis, -1)
     n = rows.shape[-1]
     last = np.partition(rows, n - k if largest else k - 1)[..., [n - k if largest else k - 1]]
