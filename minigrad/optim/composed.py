@@ -4,48 +4,31 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigrad.arguments import telling, telling_also
 from minigrad.errors import StateError
-from minigrad.names import OPTIMIZERS, telling_of
-from minigrad.optim.optimizer import Optimizer
-from minigrad.optim.schedules import Schedule
+from minigrad.optim.schedules import Counting
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
 
-class Composed:
+class Composed(Counting):
     """What schedules made of schedules share."""
 
-    def __init__(self, schedules: Sequence[Schedule | Composed]) -> None:
+    def __init__(self, schedules: Sequence[Counting]) -> None:
         self.schedules = list(schedules)
         if not self.schedules:
             raise ValueError(f"{type(self).__name__} needs schedules")
         for schedule in self.schedules:
-            if not isinstance(schedule, Schedule | Composed):
+            if not isinstance(schedule, Counting):
                 kinds = f"{type(self).__name__} takes schedules that only count their steps"
                 raise TypeError(f"{kinds}, not {type(schedule).__name__}: call its step() apart")
-        self.optimizer: Optimizer = self.schedules[0].optimizer
+        self.optimizer = self.schedules[0].optimizer
         if any(schedule.optimizer is not self.optimizer for schedule in self.schedules):
             raise ValueError(f"{type(self).__name__}: the schedules are of several optimisers")
-
-    def begin(self) -> None:
-        """Count from 0, and set the rates from what they are."""
-        raise NotImplementedError(f"{type(self).__name__} has no begin()")
-
-    def step(self) -> None:
-        """Count one more step and set the rates."""
-        raise NotImplementedError(f"{type(self).__name__} has no step()")
-
-    def restart(self) -> None:
-        """Set the rates as if the schedule began now."""
-        initial: list[float] = vars(self.optimizer)["initial_rates"]
-        for group, rate in zip(self.optimizer.groups, initial, strict=True):
-            group["learning_rate"] = rate
-        self.begin()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what to resume from: each schedule's state under its place."""
@@ -66,9 +49,6 @@ class Composed:
             own = {k.removeprefix(head): v for k, v in state.items() if k.startswith(head)}
             schedule.load_state_dict(own)
 
-    if not TYPE_CHECKING:  # a type checker is to say itself that a name is unknown
-        __getattr__ = telling_of(OPTIMIZERS)
-
 
 class ChainedScheduler(Composed):
     """Schedules that all apply at once, one after the other in each step.
@@ -82,7 +62,7 @@ class ChainedScheduler(Composed):
     """
 
     @telling
-    def __init__(self, schedules: Sequence[Schedule | Composed]) -> None:
+    def __init__(self, schedules: Sequence[Counting]) -> None:
         super().__init__(schedules)
 
     def begin(self) -> None:
@@ -110,7 +90,7 @@ class SequentialLR(Composed):
     """
 
     @telling
-    def __init__(self, schedules: Sequence[Schedule | Composed], milestones: Sequence[int]) -> None:
+    def __init__(self, schedules: Sequence[Counting], milestones: Sequence[int]) -> None:
         super().__init__(schedules)
         self.milestones, self.count = list(milestones), 0
         if len(self.milestones) != len(self.schedules) - 1 or sorted(milestones) != self.milestones:

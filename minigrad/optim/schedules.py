@@ -57,7 +57,28 @@ class Stateful:
         __getattr__ = telling_of(OPTIMIZERS)
 
 
-class Schedule(Stateful):
+class Counting(Stateful):
+    """What only counts its steps: a schedule, or several of them in one."""
+
+    optimizer: Optimizer
+
+    def begin(self) -> None:
+        """Count from 0, and set the rates from what they are."""
+        raise NotImplementedError(f"{type(self).__name__} has no begin()")
+
+    def step(self) -> None:
+        """Count one more step and set the rates."""
+        raise NotImplementedError(f"{type(self).__name__} has no step()")
+
+    def restart(self) -> None:
+        """Set the rates as if the schedule began now."""
+        initial: list[float] = vars(self.optimizer)["initial_rates"]
+        for group, rate in zip(self.optimizer.groups, initial, strict=True):
+            group["learning_rate"] = rate
+        self.begin()
+
+
+class Schedule(Counting):
     """A schedule whose rate follows from the number of steps.
 
     Args:
@@ -80,12 +101,6 @@ class Schedule(Stateful):
         """Count one more step and set the rates."""
         self.count += 1
         self._set()
-
-    def restart(self) -> None:
-        """Set the rates as if the schedule began now."""
-        for group, initial in zip(self.optimizer.groups, self.initial, strict=True):
-            group["learning_rate"] = initial
-        self.begin()
 
     def begin(self) -> None:
         """Count from 0, and set the rates from what they are."""
